@@ -1,0 +1,49 @@
+# Every target creates .venv when there is none: uv if present, else venv and pip.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STORE ?=
+SEEDS ?= 1000
+
+.PHONY: help demo test test-long simulate lint format bench clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.installed: pyproject.toml
+	@if command -v uv >/dev/null 2>&1; then \
+		uv venv --quiet --allow-existing $(VENV) && uv pip install --quiet --python $(BIN)/python -e '.[server]' --group dev; \
+	else \
+		$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1' && \
+		$(BIN)/python -m pip install --quiet -e '.[server]' --group dev; \
+	fi
+	@touch $@
+
+demo: $(VENV)/.installed ## server, example app, and a kill that you can watch arrive (STORE=redis://… for Redis)
+	@$(BIN)/python -m examples.demo $(if $(STORE),--store '$(STORE)')
+
+test: $(VENV)/.installed ## all tests that fit in five minutes, on real Redis and SQLite
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not long'
+
+test-long: $(VENV)/.installed ## the tests that take longer
+	@$(BIN)/python -m pytest -m long
+
+simulate: $(VENV)/.installed ## many seeds of the simulation (SEEDS=10000)
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+lint: $(VENV)/.installed ## formatting, lint and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: $(VENV)/.installed ## format in place, mend what lint can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.installed ## the benchmarks that fit in ten minutes
+	@$(BIN)/python -m bench.propagation --store redis --clients 100
+
+clean: ## remove the virtual environment and everything generated
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
