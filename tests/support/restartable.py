@@ -1,0 +1,89 @@
+"""A wigwag-server process that keeps its port, its store and its keys over restarts."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Self
+
+import aiohttp
+
+from tests.support.redis_server import free_port
+from tests.support.server import ADMIN_TOKEN
+from wigwag import FlagClient, Settings
+
+
+class RestartableServer:
+    """One process at a time, on one port. `key` is a server key."""
+
+    def __init__(self, folder: Path, store: str) -> None:
+        self.folder = folder
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self.key = ""
+        self._store = store
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self, *, ready: bool = True) -> None:
+        """Start it and wait until it is ready, or just until it answers."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "wigwag_server", "--listen", self.url.removeprefix("http://"), "--store", self._store),
+            cwd=self.folder,
+            env={**os.environ, "WIGWAG_BOOTSTRAP_TOKEN": ADMIN_TOKEN},
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        async with asyncio.timeout(20):
+            expected = (200,) if ready else (200, 503)
+            while await self._readiness() not in expected or await self.ask("GET", "/admin/flags") != 200:
+                assert self._process.returncode is None, "the server ended"
+                await asyncio.sleep(0.02)
+
+    async def stop(self, *, hard: bool = False) -> int:
+        """Stop it, as an operator would or (hard) as a crash would. Returns its exit status."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGKILL if hard else signal.SIGTERM)
+        return await self._process.wait()
+
+    async def ask(self, method: str, path: str, **options: object) -> int:
+        """Send one request with the admin token; returns the status, or 0 when there was no answer."""
+        status, _ = await self._request(method, path, **options)
+        return status
+
+    async def new_key(self) -> str:
+        """Make a server key of production."""
+        status, body = await self._request("POST", "/admin/keys", json={"kind": "server", "name": "test"})
+        assert status == 201
+        key: str = body["key"]
+        return key
+
+    def client(self, settings: Settings | None = None) -> FlagClient:
+        """Return a client of this server, not started."""
+        return FlagClient(self.url, self.key, settings=settings or Settings(cache_dir=None))
+
+    async def __aenter__(self) -> Self:
+        """Start it for the first time."""
+        await self.start()
+        self.key = await self.new_key()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop, without ceremony."""
+        await self.stop(hard=True)
+
+    async def _readiness(self) -> int:
+        return await self.ask("GET", "/readyz")
+
+    async def _request(self, method: str, path: str, **options: object) -> tuple[int, dict[str, str]]:
+        headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+        try:
+            async with (
+                aiohttp.ClientSession() as session,
+                session.request(method, self.url + path, headers=headers, **options) as response,  # type: ignore[arg-type]
+            ):
+                return response.status, await response.json() if response.status < 300 else {}
+        except aiohttp.ClientError:
+            return 0, {}
