@@ -1,0 +1,112 @@
+"""What a person writes, checked whole before anything is stored."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+
+from wigwag_proto.instants import instant
+from wigwag_proto.problems import Violation, unknown_name
+from wigwag_proto.validate import Checked, check_flag_body, check_key, check_segment_body
+from wigwag_server.problems import Problem
+
+KILL_FIELDS = ("reason", "until")
+KILL_MANY_FIELDS = ("keys", "tags", *KILL_FIELDS)
+MOST_KILLED = 1000
+LATEST_MS = 253_402_300_800_000  # the end of the year 9999
+LONGEST_REASON = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class KillBody:
+    """Why, and until when (Unix ms; None: until somebody revives it). `keys` and `tags` say what, for several flags."""
+
+    reason: str = ""
+    until: int | None = None
+    keys: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+def read_key(request: web.Request) -> str:
+    """Return the key in the path. Raises Problem (422)."""
+    key = request.match_info["name"]
+    if (wrong := check_key(key)) is not None:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{key[:80]!r} cannot be a key: {wrong}.")
+    return key
+
+
+def read_if_match(request: web.Request) -> int | None:
+    """Return the revision that the caller's edit is based on, 0 for there being no such flag. Raises Problem (400)."""
+    if request.headers.get("If-None-Match", "").strip() == "*":
+        return 0
+    text = request.headers.get("If-Match", "*").strip()
+    if text == "*":
+        return None
+    revision = text.removeprefix('"').removesuffix('"')
+    if not revision.isdecimal():
+        detail = "If-Match takes the ETag of the flag, which is its revision in quotes."
+        raise Problem(HTTPStatus.BAD_REQUEST, detail)
+    return int(revision)
+
+
+def read_flag_body(key: str, body: dict[str, Any], kill: Any, flag_bytes: int) -> Checked:
+    """Return the configuration in the body. `kill` is the one now in force. Raises Problem (422)."""
+    checked = check_flag_body(body, key=key, kill=kill, largest=flag_bytes)
+    refuse("The flag was not written.", checked.violations)
+    return checked
+
+
+def read_segment_body(key: str, body: dict[str, Any], segment_bytes: int) -> Checked:
+    """Return the configuration in the body. Raises Problem (422)."""
+    checked = check_segment_body(body, key=key, largest=segment_bytes)
+    refuse("The segment was not written.", checked.violations)
+    return checked
+
+
+def read_kill_body(body: dict[str, Any]) -> KillBody:
+    """Return what a kill says; nothing is needed. Raises Problem (422)."""
+    return _read_kill(body, KILL_FIELDS, [])
+
+
+def read_kill_many_body(body: dict[str, Any]) -> KillBody:
+    """Return what a kill of several flags says. Raises Problem (422)."""
+    found: list[Violation] = []
+    for field in ("keys", "tags"):
+        value = body.get(field, [])
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value) or len(value) > MOST_KILLED:
+            found.append(Violation(f"/{field}", f"must be a list of at most {MOST_KILLED} strings"))
+    if not body.get("keys") and not body.get("tags"):
+        found.append(Violation("", "needs keys or tags: what is to be killed?"))
+    return _read_kill(body, KILL_MANY_FIELDS, found)
+
+
+def _read_kill(body: dict[str, Any], fields: tuple[str, ...], found: list[Violation]) -> KillBody:
+    found += [Violation(f"/{field}", unknown_name("field", field, fields)) for field in body if field not in fields]
+    reason = body.get("reason", "")
+    if not isinstance(reason, str) or len(reason) > LONGEST_REASON:
+        found.append(Violation("/reason", f"must be text of at most {LONGEST_REASON} characters"))
+    until = _read_until(body.get("until"), found)
+    refuse("Nothing was killed.", found)
+    return KillBody(str(reason), until, tuple(body.get("keys", ())), tuple(body.get("tags", ())))
+
+
+def refuse(detail: str, violations: Sequence[Violation]) -> None:
+    """Raise Problem (422) with everything that is wrong, if anything is."""
+    if violations:
+        found = [{"pointer": violation.pointer, "detail": violation.message} for violation in violations]
+        many = "Every problem is" if len(found) > 1 else "The problem is"
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{detail} {many} listed under errors.", violations=found)
+
+
+def _read_until(value: Any, found: list[Violation]) -> int | None:
+    """Take Unix milliseconds or an RFC 3339 date-time, in the future."""
+    if value is None:
+        return None
+    is_ms = isinstance(value, int) and not isinstance(value, bool)
+    until: int = value if is_ms else (instant(value) or 0) // 1_000_000
+    if not time.time() * 1000 < until < LATEST_MS:
+        found.append(Violation("/until", "must be a time to come: 2030-01-31T12:00:00Z, or Unix milliseconds"))
+    return until

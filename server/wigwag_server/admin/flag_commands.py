@@ -1,0 +1,161 @@
+"""What can be done to flags, as pure functions of the state it is done to.
+
+A command is run again when somebody else committed first, so it never writes back a flag as it was some time ago.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from wigwag_proto.commit import Change
+from wigwag_proto.flag import Flag, Kill
+from wigwag_proto.records import Records
+from wigwag_proto.references import check_references, flags_that_need_flag
+from wigwag_proto.replica import REVIVAL
+from wigwag_proto.snapshot import Tables
+from wigwag_server.admin.bodies import refuse
+from wigwag_server.admin.find import Plain, find_record
+from wigwag_server.problems import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class PutFlag:
+    """Create a flag or replace its configuration. The kill layer stays as it is, unless `kill` adds one."""
+
+    key: str
+    config: Plain
+    catalog: Records
+    flags_limit: int
+    kill: Kill | None = None
+    if_match: int | None = None
+
+    def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:
+        """Return the change. Raises Problem: 409 when a limit is reached, 412, 422 for a reference to nothing."""
+        flags = records.get("flag", {})
+        before = find_record(records, "flag", self.key) if self.key in flags else {}
+        _check_if_match(self.key, before, self.if_match)
+        if not before and len(flags) >= self.flags_limit:
+            detail = f"There are {len(flags)} flags already, which is the limit. Delete some that are done with."
+            raise Problem(HTTPStatus.CONFLICT, detail)
+        flag = msgspec.convert({**self.config, "key": self.key}, Flag)
+        self._check_references(flag)
+        value = {
+            **msgspec.to_builtins(flag),
+            "kill": _plain(self.kill) if self.kill else before.get("kill"),
+            "createdAt": before.get("createdAt", at),
+            "updatedAt": at,
+            "revision": revision,
+        }
+        return [Change("flag", self.key, value)]
+
+    def _check_references(self, flag: Flag) -> None:
+        flags = {**self.catalog.flags, self.key: flag}
+        segments = {key: linked.segment for key, linked in self.catalog.segments.items()}
+        refuse("The flag was not written.", check_references(self.key, flags, segments))
+
+
+@dataclass(frozen=True, slots=True)
+class KillFlags:
+    """Turn flags off above all rules, in one revision. A kill that is in force already is replaced."""
+
+    keys: tuple[str, ...]
+    by: str
+    reason: str = ""
+    until: int | None = None
+
+    def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:
+        """Return the changes. Raises Problem (404) when one of the flags does not exist."""
+        kill = _plain(Kill(by=self.by, reason=self.reason, at=at, until=self.until))
+        return [_updated(key, find_record(records, "flag", key), revision, at, kill=kill) for key in self.keys]
+
+
+@dataclass(frozen=True, slots=True)
+class ReviveFlag:
+    """Lift a kill: the configuration under it, as it is by now, is in force again.
+
+    It also ends, wherever they are in force, the emergencies that were declared before it: their server may be gone.
+    """
+
+    key: str
+
+    def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:
+        """Return the changes. Raises Problem (404)."""
+        flag = find_record(records, "flag", self.key)
+        revival = Change(REVIVAL, self.key, {"at": at})
+        killed = flag.get("kill") is not None
+        return [_updated(self.key, flag, revision, at, kill=None), revival] if killed else [revival]
+
+
+@dataclass(frozen=True, slots=True)
+class LiftExpiredKills:
+    """Revive every flag whose kill has run out, in one revision."""
+
+    def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:
+        """Return the changes; none when another server was faster."""
+        expired = [key for key, until in expiring_kills(records) if until <= at]
+        return [_updated(key, records["flag"][key], revision, at, kill=None) for key in expired]
+
+
+def expiring_kills(records: Tables) -> list[tuple[str, int]]:
+    """Return the flags whose kill runs out by itself, each with that moment (Unix ms)."""
+    kills = ((key, flag.get("kill")) for key, flag in records.get("flag", {}).items() if isinstance(flag, Mapping))
+    found = ((key, kill.get("until")) for key, kill in kills if isinstance(kill, Mapping))
+    return [(key, until) for key, until in found if isinstance(until, int)]
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteFlag:
+    """Remove a flag: code that asks for it gets its default."""
+
+    key: str
+
+    catalog: Records
+    if_match: int | None = None
+
+    def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:  # noqa: ARG002
+        """Return the change. Raises Problem: 404, 409 that names the flags which require this one, 412."""
+        _check_if_match(self.key, find_record(records, "flag", self.key), self.if_match)
+        needed_by = flags_that_need_flag(self.key, self.catalog.flags)
+        if needed_by:
+            detail = f"'{self.key}' is required by {', '.join(needed_by)}. Change their 'requires' first."
+            raise Problem(HTTPStatus.CONFLICT, detail, neededBy=needed_by)
+        revival = [Change(REVIVAL, self.key, None)] if self.key in records.get(REVIVAL, {}) else []
+        return [Change("flag", self.key, None), *revival]
+
+
+def keys_to_kill(records: Tables, keys: Sequence[str], tags: Sequence[str]) -> tuple[str, ...]:
+    """Return the keys of the flags named, and of those with one of the tags. Raises Problem (404) for none such."""
+    flags = records.get("flag", {})
+    for key in keys:
+        find_record(records, "flag", key)
+    tagged: dict[str, list[str]] = {tag: [] for tag in tags}
+    for key, flag in flags.items():
+        for tag in flag.get("tags", ()) if isinstance(flag, Mapping) else ():
+            if tag in tagged:
+                tagged[tag].append(key)
+    for tag, found in tagged.items():
+        if not found:
+            known = sorted({tag for flag in flags.values() if isinstance(flag, Mapping) for tag in flag["tags"]})
+            detail = f"No flag is tagged '{tag}'. There are the tags: {', '.join(known[:20]) or 'none'}."
+            raise Problem(HTTPStatus.NOT_FOUND, detail)
+    return tuple(dict.fromkeys([*keys, *(key for found in tagged.values() for key in found)]))
+
+
+def _check_if_match(key: str, flag: Plain, if_match: int | None) -> None:
+    if if_match is not None and flag.get("revision", 0) != if_match:
+        basis = f"revision {if_match}" if if_match else "there being no such flag"
+        now = f"is at revision {flag.get('revision', 0)}" if flag else "does not exist"
+        detail = f"Your edit is based on {basis}, but '{key}' {now} by now. Look at what changed, then try again."
+        raise Problem(HTTPStatus.PRECONDITION_FAILED, detail, current=flag or None)
+
+
+def _updated(key: str, flag: Plain, revision: int, at: int, **fields: Any) -> Change:
+    return Change("flag", key, {**flag, **fields, "updatedAt": at, "revision": revision})
+
+
+def _plain(kill: Kill) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(kill)
+    return plain

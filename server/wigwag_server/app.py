@@ -1,0 +1,39 @@
+"""The routes."""
+
+from aiohttp import web
+
+from wigwag_server.admin import flags, keys, kills, segments
+from wigwag_server.services import SERVICES, Services
+from wigwag_server.web.health import healthz, readyz
+from wigwag_server.web.metrics import metrics
+from wigwag_server.web.middleware import problems
+from wigwag_server.web.snapshot import snapshot
+from wigwag_server.web.stream import stream
+
+
+def build_app(services: Services) -> web.Application:
+    """Put the application together."""
+    app = web.Application(middlewares=[problems], client_max_size=services.settings.limits.body_bytes)
+    app[SERVICES] = services
+    app.add_routes(
+        [
+            web.get("/v1/stream", stream, allow_head=False),
+            web.get("/v1/snapshot", snapshot),
+            web.get("/healthz", healthz),
+            web.get("/readyz", readyz),
+            web.get("/metrics", metrics),
+            web.get("/admin/flags", flags.list_flags),
+            web.get("/admin/flags/{name}", flags.show_flag),
+            web.post("/admin/flags/{name}", flags.put_flag),
+            web.delete("/admin/flags/{name}", flags.delete_flag),
+            web.post("/admin/flags/{name}/kill", kills.kill_flag),
+            web.post("/admin/flags/{name}/revive", kills.revive_flag),
+            web.post("/admin/kill", kills.kill_flags),
+            web.get("/admin/segments", segments.list_segments),
+            web.get("/admin/segments/{name}", segments.show_segment),
+            web.post("/admin/segments/{name}", segments.put_segment),
+            web.delete("/admin/segments/{name}", segments.delete_segment),
+            web.post("/admin/keys", keys.create_key),
+        ]
+    )
+    return app

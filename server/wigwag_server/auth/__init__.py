@@ -1,0 +1,1 @@
+"""Who may do what: keys, principals, and the guard in front of the routes."""

@@ -1,0 +1,46 @@
+"""In front of every route: which key is this, and may it come in here."""
+
+from http import HTTPStatus
+
+from aiohttp import web
+
+from wigwag_server.auth.keys import Key, KeyKind, Keys
+from wigwag_server.problems import Problem
+
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="wigwag"'}
+
+
+class Guard:
+    """Admits requests by their `Authorization: Bearer <key>` header."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    def admit(self, request: web.Request, *kinds: KeyKind) -> Key:
+        """Return the key of the request. Raises Problem: 401 for no valid key, 403 for one of another kind, 503."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Problem(
+                HTTPStatus.UNAUTHORIZED,
+                f"Send a key in the header 'Authorization: Bearer <key>'. {_wanted(kinds)}",
+                headers=CHALLENGE,
+            )
+        if not self._keys.known:
+            # A 401 would make clients wait for minutes.
+            detail = "This server has not reached its store yet, so it cannot tell which keys are valid."
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "1"})
+        key = self._keys.find(token.strip())
+        if key is None:
+            raise Problem(
+                HTTPStatus.UNAUTHORIZED,
+                "This key is not valid here: it may be mistyped, revoked, or of another server.",
+                headers=CHALLENGE,
+            )
+        if key.kind not in kinds:
+            raise Problem(HTTPStatus.FORBIDDEN, f"A key of kind '{key.kind}' cannot do this. {_wanted(kinds)}")
+        return key
+
+
+def _wanted(kinds: tuple[KeyKind, ...]) -> str:
+    names = " or ".join("an admin token" if kind is KeyKind.ADMIN else f"a key of kind '{kind}'" for kind in kinds)
+    return f"It takes {names}."

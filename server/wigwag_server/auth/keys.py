@@ -1,0 +1,101 @@
+"""API keys: what they look like, how they are stored, and the index that finds them. Pure.
+
+A token is 256 random bits. Only its SHA-256 is stored: a plain hash is right here, since there is nothing to guess.
+"""
+
+import hashlib
+import hmac
+import secrets
+from enum import StrEnum
+
+import msgspec
+
+from wigwag_proto.commit import Change, Commit, Epoch
+from wigwag_proto.replica import Replica
+
+RECORD = "key"
+MIN_TOKEN_LENGTH = 16
+
+
+class KeyKind(StrEnum):
+    """Who holds a key: an app's server side, a browser or phone, or an operator."""
+
+    SERVER = "server"
+    CLIENT = "client"
+    ADMIN = "admin"
+
+
+class Key(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A key as it is stored. Server and client keys belong to one environment; `created_at` is Unix time in ms."""
+
+    id: str
+    kind: KeyKind
+    name: str
+    hash: str
+    environment: str | None = None
+    role: str | None = None
+    created_at: int
+    created_by: str = ""
+
+
+def new_token(kind: KeyKind) -> str:
+    """Return a fresh token; its beginning tells people and secret scanners what it is."""
+    return f"ww_{kind}_{secrets.token_urlsafe(32)}"
+
+
+def hash_token(token: str) -> str:
+    """Return what is stored in place of the token."""
+    return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
+
+
+def key_change(key: Key) -> Change:
+    """Return the change of `_system` that makes the key valid."""
+    return Change(RECORD, key.id, msgspec.to_builtins(key))
+
+
+class Keys:
+    """Finds keys by their tokens. Follows the replica of `_system` as a listener."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+        self._by_hash: dict[str, Key] = {}
+        self._by_id: dict[str, Key] = {}
+
+    def find(self, token: str) -> Key | None:
+        """Return the valid key that this is the token of."""
+        digest = hash_token(token)
+        key = self._by_hash.get(digest)
+        # The look-up above takes time that depends on the hash alone, which says nothing of the token.
+        return key if key is not None and hmac.compare_digest(key.hash, digest) else None
+
+    @property
+    def known(self) -> bool:
+        """Whether it is known yet which keys there are."""
+        return self._replica.cursor is not None
+
+    def any_admin(self) -> bool:
+        """Say whether anybody can administer this server yet."""
+        return any(key.kind is KeyKind.ADMIN for key in self._by_id.values())
+
+    def loaded(self) -> None:
+        """Read all keys anew."""
+        self._by_hash.clear()
+        self._by_id.clear()
+        for key_id in self._replica.records.get(RECORD, {}):
+            self._read(key_id)
+
+    def committed(self, epoch: Epoch, commit: Commit) -> None:  # noqa: ARG002 - a listener's signature
+        """Read the keys that have changed."""
+        for change in commit.changes:
+            if change.kind == RECORD:
+                self._read(change.key)
+
+    def _read(self, key_id: str) -> None:
+        if (old := self._by_id.pop(key_id, None)) is not None:
+            self._by_hash.pop(old.hash, None)
+        try:
+            key = msgspec.convert(self._replica.records[RECORD][key_id], Key)
+        except (KeyError, msgspec.ValidationError):
+            return  # removed, or of a kind that this release does not know: it opens nothing
+        self._by_id[key_id] = key
+        self._by_hash[key.hash] = key

@@ -1,0 +1,199 @@
+"""The thin shell around `Follower`: it reads the store, listens to its feed, and turns a timer."""
+
+import asyncio
+import logging
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, Protocol
+
+from wigwag_proto.commit import Commit, Cursor, Epoch
+from wigwag_proto.errors import StoreUnavailable
+from wigwag_proto.follower import (
+    Action,
+    CloseFeed,
+    CommitHeard,
+    CommitsRead,
+    Committed,
+    Event,
+    FeedLost,
+    FeedOpened,
+    Follower,
+    HeadRead,
+    Loaded,
+    OpenFeed,
+    Overruled,
+    ReadCommits,
+    ReadFailed,
+    ReadHead,
+    ReadSnapshot,
+    Renew,
+    Settle,
+    SettleAnswered,
+    SnapshotRead,
+    Tick,
+)
+from wigwag_proto.replica import Replica
+from wigwag_proto.snapshot import Tables
+from wigwag_proto.tasks_io import Tasks
+from wigwag_server.store.store import Begin, NotInLog, Store, Told
+
+logger = logging.getLogger(__name__)
+
+
+class Owner(Protocol):
+    """Whoever owns what is followed is told when the replica has moved."""
+
+    def loaded(self) -> None:
+        """Take note that the replica was replaced as a whole."""
+
+    def committed(self, epoch: Epoch, commit: Commit) -> None:
+        """Take note of a commit that the replica has applied."""
+
+    def overruled(self, records: Tables) -> None:
+        """Take note that the store goes on without (some of) these records; the new state is loaded next."""
+
+
+class Following:
+    """Keeps a replica at the head of one log of the store."""
+
+    def __init__(self, replica: Replica, store: Store, tasks: Tasks, owner: Owner) -> None:
+        self.name = replica.environment
+        self.replica = replica
+        self.follower = Follower(replica)
+        self._store = store
+        self._tasks = tasks
+        self._owner = owner
+        self._rng = random.Random()  # noqa: S311 - jitter, not a secret
+        self._feeds: dict[int, asyncio.Task[None]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._moved = asyncio.Event()
+        self._closed = False
+        self._degraded = True
+
+    def close(self) -> None:
+        """Stop: nothing is read or told any more."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def wait_until(self, condition: Callable[[], bool], timeout_s: float | None = None) -> bool:
+        """Wait until something about the replica or its follower is so; say whether it came to be in time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not condition():
+                    await self._moved.wait()
+        except TimeoutError:
+            return condition()
+        return True
+
+    def handle(self, event: Event) -> None:
+        """Let the follower take an event, and do what it says."""
+        if self._closed:
+            return
+        now = time.monotonic()
+        for action in self.follower.step(event, now, self._rng):
+            self._do(action)
+        self._report(degraded=self.follower.degraded(now))
+        self._moved.set()
+        self._moved = asyncio.Event()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if (wake_at := self.follower.wake_at) is not None:
+            delay_s = max(0.0, wake_at - time.monotonic())
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self.handle, Tick())
+
+    def _report(self, *, degraded: bool) -> None:
+        """Say it once when the store is lost or found again."""
+        if degraded == self._degraded or (degraded and self.follower.last_error is None):
+            return
+        self._degraded = degraded
+        if degraded:
+            logger.warning("%s no longer follows the store: %s", self.name, self.follower.last_error)
+        else:
+            logger.info("%s follows the store at %s", self.name, self.replica.cursor)
+
+    def _do(self, action: Action) -> None:
+        match action:
+            case OpenFeed(feed):
+                self._feeds[feed] = self._tasks.start(f"feed {feed} of {self.name}", self._listen(feed))
+            case CloseFeed(feed):
+                if (running := self._feeds.pop(feed, None)) is not None:
+                    running.cancel()
+            case ReadHead():
+                self._tasks.start(f"head of {self.name}", self._read(self._read_head()))
+            case ReadCommits(cursor):
+                self._tasks.start(f"commits of {self.name}", self._read(self._read_commits(cursor)))
+            case ReadSnapshot():
+                self._tasks.start(f"snapshot of {self.name}", self._read(self._read_snapshot()))
+            case Settle():
+                self._tasks.start(f"settling of {self.name}", self._read(self._settle()))
+            case Renew():
+                logger.error("%s in the store begins a new history: %s", self.name, action.why)
+                self._tasks.start(f"new history of {self.name}", self._read(self._renew(action)))
+            case Overruled(cursor, records):
+                logger.error("%s: what was held at %s is overruled by the store", self.name, cursor)
+                self._owner.overruled(records)
+            case Loaded():
+                self._owner.loaded()
+            case Committed(epoch, commit):
+                self._owner.committed(epoch, commit)
+
+    async def _listen(self, feed: int) -> None:
+        message = "the feed ended"
+        try:
+            async with self._store.feed(self.name) as told:
+                self.handle(FeedOpened(feed))
+                await self._hear(told)
+        except StoreUnavailable as error:
+            message = str(error)
+        self._feeds.pop(feed, None)
+        self.handle(FeedLost(feed, message))
+
+    async def _hear(self, told: AsyncIterator[Told]) -> None:
+        async for each in told:
+            self.handle(CommitHeard(each.epoch, each.commit))
+
+    async def _read(self, reading: Coroutine[Any, Any, Event]) -> None:
+        try:
+            event = await reading
+        except StoreUnavailable as error:
+            event = ReadFailed(str(error))
+        except Exception as error:
+            # Whatever it was, the follower must hear of it: it waits for this answer before it asks again.
+            logger.exception("reading %s failed", self.name)
+            event = ReadFailed(repr(error))
+        self.handle(event)
+
+    async def _settle(self) -> Event:
+        asked_at = time.monotonic()
+        offer = self.replica.snapshot() if self.replica.cursor else None
+        head = await self._store.settle(self.name, offer, self._begin())
+        return SettleAnswered(HeadRead(head.cursor, asked_at, head.settled, head.parent))
+
+    async def _renew(self, wanted: Renew) -> Event:
+        asked_at = time.monotonic()
+        epoch = self._begin().epoch
+        generation = max(epoch.generation, wanted.generation, wanted.cursor.epoch.generation + 1)
+        head = await self._store.renew(self.name, wanted.cursor, Epoch(generation, epoch.nonce))
+        return HeadRead(head.cursor, asked_at, head.settled, head.parent)
+
+    def _begin(self) -> Begin:
+        now_ms = round(time.time() * 1000)
+        return Begin(Epoch(now_ms, secrets.token_hex(4)), secrets.token_hex(8), now_ms)
+
+    async def _read_head(self) -> Event:
+        asked_at = time.monotonic()
+        head = await self._store.head(self.name)
+        return HeadRead(head.cursor, asked_at, head.settled, head.parent)
+
+    async def _read_commits(self, cursor: Cursor) -> Event:
+        commits = await self._store.commits_since(self.name, cursor)
+        if isinstance(commits, NotInLog):
+            return CommitsRead(cursor.epoch, None, branched=commits is NotInLog.BRANCHED)
+        return CommitsRead(cursor.epoch, commits)
+
+    async def _read_snapshot(self) -> Event:
+        return SnapshotRead(await self._store.load(self.name))

@@ -1,0 +1,1 @@
+"""From one replica to every open stream."""

@@ -1,0 +1,286 @@
+"""Every open stream of one environment, and what is written to them.
+
+A commit is encoded once and the same bytes go to every connection that is up to date and writable. A connection
+that cannot take them stays where it is; it catches up from the ring when it can be written to again, and is let go
+when it takes nothing for `STUCK_S`.
+"""
+
+import asyncio
+import gzip
+import random
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import floor
+
+from wigwag_proto.codec import encode
+from wigwag_proto.commit import Commit, Cursor, Epoch
+from wigwag_proto.events import Hello, encode_emergencies, encode_goodbye, encode_hello, encode_put, encode_sync
+from wigwag_proto.follower import Follower
+from wigwag_proto.snapshot import snapshot_to_plain
+from wigwag_server.hub.connection import Connection, frame
+from wigwag_server.hub.resume import resume
+from wigwag_server.hub.ring import Ring
+
+STUCK_S = 15.0
+LAGGARD_CHECK_S = 0.02
+# So many connections are written to before others get the event loop.
+BATCH = 500
+# So much of the ring is handed at a time to a connection that is behind.
+PIECE_BYTES = 256 * 1024
+GOODBYES_PER_S = 1000
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a hub has done since it was made."""
+
+    opened: Counter[str] = field(default_factory=Counter)  # streams, by the outcome of their hello
+    deliveries: int = 0  # writes that brought one stream one or more commits further
+    let_go: int = 0  # streams that took nothing for too long
+    snapshots_encoded: int = 0
+
+
+class Hub:
+    """Fans one replica out to its connections."""
+
+    def __init__(
+        self,
+        follower: Follower,
+        server_id: str,
+        *,
+        heartbeat_s: float,
+        max_age_s: float | None = None,
+        on_claim: Callable[[Cursor], None] | None = None,
+    ) -> None:
+        """`on_claim` is told of a state that a client holds and the replica does not know."""
+        self.counts = Counts()
+        self._max_age_s = max_age_s
+        self.connections: set[Connection] = set()
+        self.heartbeat_s = heartbeat_s
+        self.stuck_s = STUCK_S
+        self._follower = follower
+        self._replica = follower.replica
+        self._server_id = server_id
+        self._on_claim = on_claim
+        self._ring = Ring()
+        self._news = asyncio.Event()
+        self._lagging: set[Connection] = set()
+        self._lag = asyncio.Event()
+        self._beats: deque[tuple[float, Connection]] = deque()
+        self._json: tuple[Cursor, bytes] | None = None
+        self._put: tuple[Cursor, bytes] | None = None
+        self._gzip: tuple[Cursor, asyncio.Future[bytes]] | None = None
+
+    # What happens to the replica.
+
+    def loaded(self) -> None:
+        """Take note that the replica was replaced as a whole: everyone gets it whole."""
+        assert self._replica.cursor is not None
+        self._ring.restart(self._replica.cursor)
+        self._news.set()
+
+    def committed(self, epoch: Epoch, commit: Commit) -> None:
+        """Take note of a commit that the replica has applied."""
+        self._ring.append(epoch, commit)
+        self._news.set()
+
+    def emergencies_changed(self, ended: tuple[str, ...] = ()) -> int:
+        """Tell every stream at once what emergencies are in force; return to how many it was written."""
+        self._json = self._put = self._gzip = None
+        event = encode_emergencies(self._replica.emergencies, ended)
+        told = 0
+        for connection in self.connections:
+            if not connection.gone() and connection.writable():
+                connection.send(event)
+                told += 1
+            else:
+                connection.uninformed = True
+            if not connection.writable():
+                self._fall_behind(connection)
+        return told
+
+    def snapshot_json(self) -> bytes:
+        """Return the state as JSON, encoded once for each revision."""
+        cursor = self._replica.cursor
+        assert cursor is not None
+        if self._json is None or self._json[0] != cursor:
+            self.counts.snapshots_encoded += 1
+            self._json = cursor, encode(snapshot_to_plain(self._replica.snapshot()))
+        return self._json[1]
+
+    def _put_event(self) -> bytes:
+        """Return the state as a `put`: the same bytes for every connection, however many need it at once."""
+        cursor = self._replica.cursor
+        assert cursor is not None
+        if self._put is None or self._put[0] != cursor:
+            self._put = cursor, encode_put(self.snapshot_json(), cursor)
+        return self._put[1]
+
+    async def snapshot_gzip(self) -> tuple[Cursor, bytes]:
+        """Return the state and its JSON, compressed once for each revision and off the event loop."""
+        cursor = self._replica.cursor
+        assert cursor is not None
+        if self._gzip is None or self._gzip[0] != cursor:
+            self._gzip = cursor, asyncio.ensure_future(asyncio.to_thread(gzip.compress, self.snapshot_json(), 6))
+        cursor, compressed = self._gzip
+        return cursor, await asyncio.shield(compressed)
+
+    # What happens to connections.
+
+    def join(self, connection: Connection, last_event_id: str | None) -> None:
+        """Greet a new stream, send what it is missing, and keep it up to date from now on."""
+        begin = resume(self._replica, self._ring, last_event_id)
+        hello = Hello(
+            outcome=begin.outcome,
+            cause=begin.cause,
+            heartbeat_ms=round(self.heartbeat_s * 1000),
+            server=self._server_id,
+        )
+        connection.send(encode_hello(hello))
+        connection.cursor = begin.cursor
+        if begin.claim is not None and self._on_claim is not None:
+            self._on_claim(begin.claim)
+        self.counts.opened[begin.outcome] += 1
+        if self._max_age_s is not None:
+            connection.expires_at = connection.opened_at + self._max_age_s * random.uniform(0.8, 1.0)  # noqa: S311
+        self.connections.add(connection)
+        connection.uninformed = bool(self._replica.emergencies)
+        self._catch_up(connection)
+        self._beat(connection, time.monotonic())
+
+    def leave(self, connection: Connection) -> None:
+        """Forget a stream."""
+        self.connections.discard(connection)
+        self._lagging.discard(connection)
+
+    async def drain(self, window_s: float) -> None:
+        """Say goodbye to every stream, spread over at most `window_s`, and let it end."""
+        leaving = list(self.connections)
+        random.shuffle(leaving)
+        pause_s = min(window_s, len(leaving) / GOODBYES_PER_S) / max(1, len(leaving))
+        begun_at = time.monotonic()
+        for number, connection in enumerate(leaving, start=1):
+            self._send_away(connection)
+            # By the clock, not by adding up pauses: each of those is a little longer than it was asked to be.
+            await asyncio.sleep(max(0.0, begun_at + number * pause_s - time.monotonic()))
+
+    async def run(self) -> None:
+        """Keep every connection up to date. Runs until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._fan_out(), name="fan-out")
+            tasks.create_task(self._heartbeats(), name="heartbeats")
+            tasks.create_task(self._laggards(), name="laggards")
+
+    def _catch_up(self, connection: Connection) -> None:
+        """Bring one connection up to date by itself."""
+        if connection.gone() or not connection.writable():
+            self._fall_behind(connection)
+            return
+        if connection.uninformed:
+            connection.uninformed = False
+            connection.send(encode_emergencies(self._replica.emergencies))
+        missed = self._ring.after(connection.cursor, PIECE_BYTES) if connection.cursor else None
+        if missed is None:
+            connection.send(self._put_event())
+            connection.cursor = self._replica.cursor
+        elif missed[0]:
+            connection.send(missed[0])
+            self.counts.deliveries += 1
+            connection.cursor = self._replica.cursor if missed[1] == self._replica.cursor else missed[1]
+        else:
+            connection.cursor = self._replica.cursor
+        if connection.cursor is not self._replica.cursor or not connection.writable():
+            self._fall_behind(connection)
+
+    def _fall_behind(self, connection: Connection) -> None:
+        self._lagging.add(connection)
+        self._lag.set()
+
+    # The three loops.
+
+    async def _fan_out(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            target = self._replica.cursor
+            chunks: dict[Cursor, bytes] = {}
+            for index, connection in enumerate(list(self.connections)):
+                self._bring_to(connection, target, chunks)
+                if index % BATCH == BATCH - 1:
+                    await asyncio.sleep(0)
+
+    def _bring_to(self, connection: Connection, target: Cursor | None, chunks: dict[Cursor, bytes]) -> None:
+        """Write the same bytes to all that are at the same place; leave the rest to `_catch_up`."""
+        cursor = connection.cursor
+        if cursor is target or connection.gone():
+            return
+        if self._replica.cursor is not target or cursor is None or not connection.chunked or not connection.writable():
+            self._catch_up(connection)
+            return
+        chunk = chunks.get(cursor)
+        if chunk is None:
+            missed = self._ring.since(cursor)
+            if not missed:
+                self._catch_up(connection)
+                return
+            chunk = chunks[cursor] = frame(b"".join(missed))
+        connection.write(chunk)
+        connection.cursor = target
+        self.counts.deliveries += 1
+
+    async def _heartbeats(self) -> None:
+        """Every stream has its own beat, counted from its opening: they are spread by themselves."""
+        while True:
+            now = time.monotonic()
+            while self._beats and self._beats[0][0] <= now:
+                _, connection = self._beats.popleft()
+                if connection in self.connections:
+                    self._beat(connection, now)
+            due = self._beats[0][0] - now if self._beats else self.heartbeat_s
+            await asyncio.sleep(max(0.0, min(due, self.heartbeat_s)))
+
+    def _send_away(self, connection: Connection) -> None:
+        if connection.writable():
+            connection.send(encode_goodbye(random.randrange(100, 1000)))  # noqa: S311 - jitter
+        connection.finish()
+
+    def _beat(self, connection: Connection, now: float) -> None:
+        if now >= connection.expires_at:
+            self._send_away(connection)
+            return
+        self._beats.append((now + self.heartbeat_s, connection))
+        if not connection.idle():
+            self._fall_behind(connection)
+        if connection.cursor is not self._replica.cursor or not connection.writable():
+            # A cursor beyond the client's own would mean a loss, so one that is behind hears no heartbeat.
+            return
+        assert connection.cursor is not None
+        proven_at = self._follower.proven_at
+        proven_ms = None if proven_at is None else floor((proven_at - connection.opened_at) * 1000)
+        connection.send(encode_sync(connection.cursor, proven_ms, degraded=self._follower.degraded(now)))
+
+    async def _laggards(self) -> None:
+        """Look after the few connections that are behind; asleep when there are none."""
+        while True:
+            await self._lag.wait()
+            now = time.monotonic()
+            for connection in list(self._lagging):
+                self._look_after(connection, now)
+            if not self._lagging:
+                self._lag.clear()
+            await asyncio.sleep(LAGGARD_CHECK_S)
+
+    def _look_after(self, connection: Connection, now: float) -> None:
+        connection.pump()
+        if connection.gone():
+            self.leave(connection)
+        elif connection.stuck_s(now) > self.stuck_s:
+            connection.abort()
+            self.leave(connection)
+            self.counts.let_go += 1
+        elif connection.idle():
+            self._lagging.discard(connection)
+            if connection.uninformed or connection.cursor is not self._replica.cursor:
+                self._catch_up(connection)

@@ -1,0 +1,152 @@
+"""The life of a server: open, serve, drain, close. Everything is made here and handed in."""
+
+import asyncio
+import logging
+import secrets
+import ssl
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from wigwag_proto.tasks_io import Tasks
+from wigwag_server.app import build_app
+from wigwag_server.auth.guard import Guard
+from wigwag_server.auth.keys import Keys
+from wigwag_server.catalog import Catalog
+from wigwag_server.emergencies import Emergencies
+from wigwag_server.environment import Environment
+from wigwag_server.hub.hub import Hub
+from wigwag_server.kill_expiry import KillExpiry
+from wigwag_server.kills_again import KillsAgain
+from wigwag_server.services import Services
+from wigwag_server.settings import BadSetting, Listen, Settings
+from wigwag_server.store.from_url import open_store
+from wigwag_server.store.store import Store
+
+logger = logging.getLogger(__name__)
+
+SYSTEM = "_system"
+PRODUCTION = "production"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that takes requests at `url`."""
+
+    url: str
+    services: Services
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncGenerator[Running]:
+    """Serve from the moment the context is entered; leaving it drains the streams and closes everything.
+
+    Raises BadSetting, UnknownStore, StoreInUse, StoreUnavailable (embedded store only) and OSError (the address).
+    """
+    settings.listen.check()
+    store = await open_store(settings.store, settle_s=settings.settle_s)
+    tasks = Tasks()
+    try:
+        services = await _open(settings, store, tasks)
+        runner = web.AppRunner(
+            build_app(services),
+            access_log=None,
+            handler_cancellation=True,  # how a stream learns that its client has gone
+            shutdown_timeout=1.0,
+        )
+        await runner.setup()
+        try:
+            site = _site(runner, settings.listen)
+            await site.start()
+            yield Running(_url(runner, settings.listen), services)
+            await _drain(services, site)
+        finally:
+            await runner.cleanup()
+            await _close(services)
+    finally:
+        await tasks.close()
+        await store.close()
+
+
+async def _open(settings: Settings, store: Store, tasks: Tasks) -> Services:
+    folder = _data_dir(settings)
+    server_id = secrets.token_hex(6)
+    system = Environment(SYSTEM, store, tasks, folder)
+    keys = Keys(system.replica)
+    system.listeners.append(keys)
+    services = Services(settings, server_id, tasks, system, keys, Guard(keys))
+    production = Environment(PRODUCTION, store, tasks, folder)
+    hub = Hub(
+        production.follower,
+        server_id,
+        heartbeat_s=settings.heartbeat_s,
+        max_age_s=settings.max_connection_age_s,
+        on_claim=production.client_claims,
+    )
+    catalog = Catalog(production.replica)
+    expiry = KillExpiry(production)
+    emergencies = Emergencies(production, hub, _emergencies_file(settings, folder))
+    production.listeners += [hub, catalog, expiry, emergencies]
+    production.on_overruled.append(KillsAgain(production, tasks).overruled)
+    services.environments[PRODUCTION] = production
+    services.hubs[PRODUCTION] = hub
+    services.catalogs[PRODUCTION] = catalog
+    services.emergencies[PRODUCTION] = emergencies
+    await asyncio.gather(*(each.open(patience_s=settings.patience_s) for each in (system, production)))
+    tasks.start("hub of production", hub.run())
+    tasks.start("kill expiry of production", expiry.run())
+    await emergencies.open()
+    tasks.start("emergencies of production", emergencies.run())
+    return services
+
+
+def _data_dir(settings: Settings) -> Path | None:
+    """The server's own copy is for stores that can be away; the embedded one is a file on this disk already."""
+    if settings.store.startswith("sqlite:"):
+        return None
+    return settings.data_dir or Path("wigwag-data")
+
+
+def _emergencies_file(settings: Settings, folder: Path | None) -> Path:
+    if folder is not None:
+        return folder / f"{PRODUCTION}.emergencies"
+    database = Path(settings.store.partition(":")[2].removeprefix("//"))
+    return database.with_name(f"{database.name}.{PRODUCTION}.emergencies")
+
+
+def _site(runner: web.AppRunner, listen: Listen) -> web.TCPSite:
+    context = None
+    if listen.tls_certificate is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            context.load_cert_chain(listen.tls_certificate, listen.tls_key)
+        except (OSError, ssl.SSLError) as error:
+            what = f"--tls-certificate {listen.tls_certificate} with --tls-key {listen.tls_key}"
+            raise BadSetting(f"{what} cannot be used: {error}") from error
+    return web.TCPSite(runner, listen.host, listen.port, ssl_context=context, backlog=4096)
+
+
+def _url(runner: web.AppRunner, listen: Listen) -> str:
+    port = runner.addresses[0][1]
+    host = f"[{listen.host}]" if ":" in listen.host else listen.host
+    return f"{'https' if listen.tls_certificate else 'http'}://{host}:{port}"
+
+
+async def _drain(services: Services, site: web.TCPSite) -> None:
+    """Take no new connections, finish what is being written, and send the streams elsewhere."""
+    services.draining = True
+    await site.stop()
+    await services.writes_done()
+    window_s = services.settings.drain_s
+    streams = sum(len(hub.connections) for hub in services.hubs.values())
+    if streams:
+        logger.info("draining %d streams", streams)
+    await asyncio.gather(*(hub.drain(window_s) for hub in services.hubs.values()))
+
+
+async def _close(services: Services) -> None:
+    for environment in (services.system, *services.environments.values()):
+        await environment.close()

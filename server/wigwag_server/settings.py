@@ -1,0 +1,89 @@
+"""What a server is told at its start. One frozen object a concern; `__main__` makes them of options and environment."""
+
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+
+from wigwag_proto.errors import WigwagError
+
+DEFAULT_PORT = 8420
+
+
+class BadSetting(WigwagError):
+    """A setting that cannot be; the message says which, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where to listen. Port 0 takes any free one."""
+
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    insecure_http: bool = False
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def check(self) -> None:
+        """Refuse what would send keys over a network in the clear. Raises BadSetting."""
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise BadSetting("--tls-certificate and --tls-key go together: give both or neither")
+        if not (self.loopback or self.tls_certificate or self.insecure_http):
+            raise BadSetting(
+                f"--listen {self.host}:{self.port} is reachable from other machines, and keys would travel in the "
+                "clear. Give --tls-certificate and --tls-key; or, where a proxy in front does TLS, --insecure-http."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may ask for. Bytes."""
+
+    body_bytes: int = 1024 * 1024
+    flag_bytes: int = 256 * 1024
+    flags: int = 10_000
+    segments: int = 10_000
+    snapshots_at_once: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything.
+
+    `patience_s` is how long a start waits for the store, `drain_s` how long a stop may take, `heartbeat_s` how
+    often each stream hears from the server. `settle_s` is how long the servers of a Redis that came back may offer
+    what they hold, before the best of it is the state again. Connections end at a random age of 80 to 100 % of
+    `max_connection_age_s` (None: never), so that after a restart the streams find their way back to all servers.
+    """
+
+    listen: Listen = field(default_factory=Listen)
+    store: str = "sqlite:wigwag.db"
+    data_dir: Path | None = None
+    dev: bool = False
+    bootstrap_token: str | None = None
+    limits: Limits = field(default_factory=Limits)
+    patience_s: float = 5.0
+    drain_s: float = 5.0
+    heartbeat_s: float = 5.0
+    settle_s: float = 3.0
+    max_connection_age_s: float | None = None
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """Read `host:port`, `:port`, `[::1]:port`. Raises BadSetting."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise BadSetting(f"--listen {text!r} is not host:port, such as 127.0.0.1:{DEFAULT_PORT}")
+    host = host.removeprefix("[").removesuffix("]")
+    if ":" in host and not text.startswith("["):
+        raise BadSetting(f"--listen {text!r}: put an IPv6 address in brackets, such as [::1]:{DEFAULT_PORT}")
+    return host or "0.0.0.0", int(port)  # noqa: S104 - checked by Listen.check

@@ -1,0 +1,1 @@
+"""Where the logs are kept. `store.py` is the interface; one contract suite runs over every implementation."""

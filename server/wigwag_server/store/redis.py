@@ -1,0 +1,234 @@
+"""The store for several servers: Redis or Valkey. One Lua script commits and publishes atomically.
+
+All keys of an environment share one hash tag:
+
+    wigwag:{production}:state     hash: epoch, revision, head, at, bytes, run, parent
+    wigwag:{production}:records   hash: "flag/checkout" to its JSON
+    wigwag:{production}:log       stream of recent commits; the ids are the revisions
+    wigwag:{production}:settling  hash, and
+    wigwag:{production}:offer     hash like records: the best offer while it is being settled what the state is
+    wigwag:{production}:feed      pub/sub channel: "<epoch> <commit as JSON>"
+    wigwag:environments           set of names
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from importlib import resources
+from typing import Any, Self
+
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, ResponseError
+
+from wigwag_proto.codec import commit_from_plain, commit_to_plain, decode, encode
+from wigwag_proto.commit import Commit, Cursor, Epoch
+from wigwag_proto.errors import Malformed, StoreRefused, StoreUnavailable
+from wigwag_proto.snapshot import Snapshot
+from wigwag_server.store.store import (
+    LOG_BYTES,
+    Accepted,
+    Answer,
+    Begin,
+    Conflict,
+    Head,
+    NotInLog,
+    Recovering,
+    Told,
+    following,
+    read_record,
+)
+
+ENVIRONMENTS = "wigwag:environments"
+# A subscription that says nothing is asked for a sign of life this often, and given up after three times as long.
+PROBE_S = 1.0
+# For so long the servers offer what they hold when Redis has come back.
+SETTLE_S = 3.0
+
+
+class RedisStore:
+    """Keeps the logs in one Redis. Connecting is lazy: a Redis that is away raises StoreUnavailable when asked."""
+
+    def __init__(self, redis: Redis, *, log_bytes: int = LOG_BYTES, settle_s: float = SETTLE_S) -> None:
+        self._redis = redis
+        self._log_bytes = log_bytes
+        self._settle_ms = round(settle_s * 1000)
+        run = _script("redis_run.lua")
+        self._commit = redis.register_script(run + _script("redis_commit.lua"))
+        self._head = redis.register_script(run + _script("redis_head.lua"))
+        self._settle = redis.register_script(run + _script("redis_settle.lua"))
+        self._renew = redis.register_script(run + _script("redis_renew.lua"))
+
+    @classmethod
+    def from_url(
+        cls, url: str, *, timeout_s: float = 1.0, log_bytes: int = LOG_BYTES, settle_s: float = SETTLE_S
+    ) -> Self:
+        """Make a store of a `redis://`, `rediss://` or `unix://` URL. Raises ValueError for another."""
+        redis = Redis.from_url(
+            url,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            # A retry of the library's could make a commit twice, and would hide that a subscription had a gap.
+            retry=Retry(NoBackoff(), 0),
+        )
+        return cls(redis, log_bytes=log_bytes, settle_s=settle_s)
+
+    async def environments(self) -> tuple[str, ...]:
+        """Name the environments that have a log."""
+        with _errors():
+            names = await self._redis.smembers(ENVIRONMENTS)
+        return tuple(sorted(_text(name) for name in names))
+
+    async def head(self, environment: str) -> Head:
+        """Return where the log is, and whether this run of Redis was settled."""
+        with _errors():
+            return _head(await self._head(keys=[_key(environment, "state")]))
+
+    async def settle(self, environment: str, offer: Snapshot | None, begin: Begin) -> Head:
+        """Offer a state, and end the settling when its time is over."""
+        args: list[Any] = [self._settle_ms, str(begin.epoch), begin.head, begin.at]
+        if offer is not None:
+            args += [str(offer.cursor.epoch), offer.cursor.revision, offer.cursor.head, offer.at]
+            for kind, table in offer.records.items():
+                for key, value in table.items():
+                    args += [f"{kind}/{key}", encode(value)]
+        keys = [_key(environment, name) for name in ("state", "log", "records", "settling", "offer")]
+        with _errors():
+            await self._redis.sadd(ENVIRONMENTS, environment)
+            return _head(await self._settle(keys=keys, args=args))
+
+    async def renew(self, environment: str, cursor: Cursor, epoch: Epoch) -> Head:
+        """Begin a new history with the state at `cursor`."""
+        keys = [_key(environment, name) for name in ("state", "log")]
+        with _errors():
+            return _head(await self._renew(keys=keys, args=[str(cursor.epoch), cursor.head, str(epoch), str(cursor)]))
+
+    async def load(self, environment: str) -> Snapshot | None:
+        """Return the whole state."""
+        with _errors():
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                pipeline.hmget(_key(environment, "state"), ["epoch", "revision", "head", "at"])
+                pipeline.hgetall(_key(environment, "records"))
+                state, rows = await pipeline.execute()
+            cursor = _cursor(state[:3])
+            if cursor is None:
+                return None
+            records: dict[str, dict[str, Any]] = {}
+            for name, value in rows.items():
+                kind, _, key = name.decode().partition("/")
+                records.setdefault(kind, {})[key] = read_record(value)
+            return Snapshot(environment, cursor, int(state[3] or 0), records)
+
+    async def commit(self, environment: str, epoch: Epoch, commit: Commit) -> Answer:
+        """Append, if the log of this epoch is still at `commit.prev`."""
+        data = encode(commit_to_plain(commit))
+        args: list[Any] = [str(epoch), commit.prev, commit.revision, commit.head, commit.at, data]
+        args += [self._log_bytes, _key(environment, "feed")]
+        for change in commit.changes:
+            args += [f"{change.kind}/{change.key}", b"" if change.value is None else encode(change.value)]
+        keys = [_key(environment, name) for name in ("state", "log", "records")]
+        with _errors():
+            return _answer(await self._commit(keys=keys, args=args))
+
+    async def commits_since(self, environment: str, cursor: Cursor) -> tuple[Commit, ...] | NotInLog:
+        """Return what came after `cursor`."""
+        with _errors():
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                pipeline.hmget(_key(environment, "state"), ["epoch", "revision", "head"])
+                pipeline.xrange(_key(environment, "log"), min=f"{max(1, cursor.revision)}-0")
+                state, entries = await pipeline.execute()
+            now = _cursor(state)
+            if now is None or now.epoch != cursor.epoch or cursor.revision > now.revision:
+                return NotInLog.UNKNOWN
+            if cursor == now:
+                return ()
+            commits = tuple(commit_from_plain(decode(fields[b"commit"])) for _, fields in entries)
+            return following(cursor, commits)
+
+    @asynccontextmanager
+    async def feed(self, environment: str) -> AsyncGenerator[AsyncIterator[Told]]:
+        """Tell of every commit that is published. Ends when the subscription shows no sign of life."""
+        subscription = self._redis.pubsub()
+        try:
+            with _errors():
+                await subscription.subscribe(_key(environment, "feed"))
+                confirmed = await subscription.get_message(timeout=PROBE_S)
+            if confirmed is None or confirmed["type"] != "subscribe":
+                raise StoreUnavailable("Redis did not confirm the subscription")
+            yield _listen(subscription)
+        finally:
+            with _errors():
+                await subscription.aclose()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._redis.aclose()
+
+
+async def _listen(subscription: PubSub) -> AsyncGenerator[Told]:
+    loop = asyncio.get_running_loop()
+    heard_at = loop.time()
+    while True:
+        with _errors():
+            message = await subscription.get_message(timeout=PROBE_S)
+            if message is None:
+                if loop.time() - heard_at > 3 * PROBE_S:
+                    raise StoreUnavailable("the subscription has gone quiet")
+                await subscription.ping()
+                continue
+        heard_at = loop.time()
+        if message["type"] == "message":
+            epoch, _, commit = message["data"].partition(b" ")
+            yield Told(_epoch(epoch), commit_from_plain(decode(commit)))
+
+
+def _key(environment: str, name: str) -> str:
+    return f"wigwag:{{{environment}}}:{name}"
+
+
+def _script(name: str) -> str:
+    return resources.files("wigwag_server.store").joinpath(name).read_text(encoding="utf-8")
+
+
+def _text(value: bytes | str) -> str:
+    return value if isinstance(value, str) else value.decode()
+
+
+def _epoch(text: bytes) -> Epoch:
+    generation, _, nonce = text.decode().partition(".")
+    return Epoch(int(generation), nonce)
+
+
+def _answer(answer: Any) -> Answer:
+    if answer[0] == 1:
+        return Accepted()
+    return Recovering() if answer[0] == -1 else Conflict(_cursor(answer[1:]))
+
+
+def _head(answer: Any) -> Head:
+    settled, epoch, revision, head, parent = answer
+    cursor = _cursor((epoch, revision, head)) if epoch else None
+    return Head(cursor, settled=settled == 1, parent=Cursor.parse(parent.decode()) if parent else None)
+
+
+def _cursor(answer: Any) -> Cursor | None:
+    if not answer or answer[0] is None:
+        return None
+    epoch, revision, head = answer
+    return Cursor(_epoch(epoch), int(revision), head.decode())
+
+
+# No answer, or one that is not what these commands answer: something else than Redis may be at that address.
+UNUSABLE = (RedisError, OSError, TimeoutError, Malformed, ValueError, TypeError, LookupError, AttributeError)
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except ResponseError as error:
+        raise StoreRefused(f"Redis: {error}") from error
+    except UNUSABLE as error:
+        raise StoreUnavailable(f"Redis: {str(error) or type(error).__name__}") from error

@@ -1,0 +1,3 @@
+-- Where the log is.      KEYS  1 state
+
+return head_of(KEYS[1], this_run())

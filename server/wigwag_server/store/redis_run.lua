@@ -1,0 +1,29 @@
+-- Put before each of the other scripts.
+
+-- The run of Redis that this is. Another one may have come back without data that the last one had acknowledged.
+local function this_run()
+  return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+end
+
+-- Unix time in ms by the one clock that all servers share: theirs differ, and a history that is begun later than
+-- another must have the greater generation, whoever begins it.
+local function unix_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- The epoch of a history that begins now: of at least this generation, with the random part of another epoch.
+local function epoch_now(least, like)
+  return string.format('%.0f', math.max(unix_ms(), least)) .. '.' .. string.match(like, '%.(.+)$')
+end
+
+-- {1 if settled else 0, epoch, revision, head, parent}; empty strings where there is nothing.
+local function head_of(state, run)
+  local now = redis.call('HMGET', state, 'epoch', 'revision', 'head', 'run', 'parent')
+  local settled = 0
+  if now[1] and now[4] == run then
+    settled = 1
+  end
+  return {settled, now[1] or '', now[2] or '', now[3] or '', now[5] or ''}
+end
+

@@ -1,0 +1,1 @@
+"""What apps talk to: streams, snapshots, health."""

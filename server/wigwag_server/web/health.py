@@ -1,0 +1,46 @@
+"""Whether the process lives, and whether it should get traffic."""
+
+from typing import Any
+
+from aiohttp import web
+
+from wigwag_proto.codec import encode
+from wigwag_server.environment import Environment
+from wigwag_server.services import SERVICES
+
+
+async def healthz(_: web.Request) -> web.Response:
+    """Answer as long as the event loop turns."""
+    return web.Response(body=b'{"status":"ok"}', content_type="application/json")
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Answer 200 while every environment is known and follows its store, else 503 with what is wrong."""
+    services = request.app[SERVICES]
+    known = {name: _state(environment) for name, environment in services.environments.items()}
+    for name, hub in services.hubs.items():
+        known[name]["streams"] = len(hub.connections)
+    ready = (
+        not services.draining
+        and services.tasks.failures == 0
+        and not services.system.degraded
+        and not any(environment.degraded for environment in services.environments.values())
+    )
+    body = {
+        "ready": ready,
+        "draining": services.draining,
+        "failedTasks": services.tasks.failures,
+        "environments": known,
+        "system": _state(services.system),
+    }
+    return web.Response(status=200 if ready else 503, body=encode(body), content_type="application/json")
+
+
+def _state(environment: Environment) -> dict[str, Any]:
+    cursor = environment.replica.cursor
+    return {
+        "cursor": str(cursor) if cursor else None,
+        "degraded": environment.degraded,
+        "store": environment.follower.standing.value,
+        "lastError": environment.follower.last_error,
+    }

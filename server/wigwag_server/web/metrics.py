@@ -1,0 +1,90 @@
+"""`GET /metrics`: how the server and its leg to the store are, for Prometheus.
+
+Collected when asked for, from what the parts count anyway; nothing here is kept twice.
+"""
+
+import time
+from collections.abc import Iterator
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from wigwag_proto.follower import Standing
+from wigwag_server.environment import Environment
+from wigwag_server.hub.hub import Hub
+from wigwag_server.services import SERVICES, Services
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Answer in the Prometheus text format. No key is needed: nothing here names a flag or a user."""
+    registry = CollectorRegistry()
+    registry.register(ServicesCollector(request.app[SERVICES]))
+    return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+class ServicesCollector(Collector):
+    """Reads the services at the moment of the scrape."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric."""
+        services = self._services
+        failures = CounterMetricFamily("wigwag_task_failures", "Background tasks that have failed.")
+        failures.add_metric([], services.tasks.failures)
+        yield failures
+        yield from _environment_metrics([services.system, *services.environments.values()])
+        yield from _hub_metrics(services.hubs)
+        emergencies = GaugeMetricFamily(
+            "wigwag_emergencies", "Kills in force that the store has not taken yet.", labels=["environment"]
+        )
+        for name, environment in services.environments.items():
+            emergencies.add_metric([name], len(environment.replica.emergencies))
+        yield emergencies
+
+
+def _environment_metrics(environments: list[Environment]) -> Iterator[Metric]:
+    labels = ["environment"]
+    revision = GaugeMetricFamily("wigwag_revision", "The revision in force on this server.", labels=labels)
+    degraded = GaugeMetricFamily(
+        "wigwag_store_degraded", "1 while the state is not proven to be the store's.", labels=labels
+    )
+    age = GaugeMetricFamily(
+        "wigwag_state_age_seconds", "How long ago the state was last proven to be the store's.", labels=labels
+    )
+    missed = CounterMetricFamily(
+        "wigwag_store_feed_misses", "Comparisons that found commits which the feed had not told of.", labels=labels
+    )
+    standing = GaugeMetricFamily("wigwag_store_standing", "1 for how the store stands.", labels=[*labels, "standing"])
+    now = time.monotonic()
+    for environment in environments:
+        name, follower = environment.name, environment.follower
+        revision.add_metric([name], environment.replica.cursor.revision if environment.replica.cursor else 0)
+        degraded.add_metric([name], environment.degraded)
+        missed.add_metric([name], follower.missed)
+        if follower.proven_at is not None:
+            age.add_metric([name], max(0.0, now - follower.proven_at))
+        for each in Standing:
+            standing.add_metric([name, each.value], follower.standing is each)
+    yield from (revision, degraded, age, missed, standing)
+
+
+def _hub_metrics(hubs: dict[str, Hub]) -> Iterator[Metric]:
+    labels = ["environment"]
+    streams = GaugeMetricFamily("wigwag_streams", "Open streams.", labels=labels)
+    opened = CounterMetricFamily("wigwag_streams_opened", "Streams opened.", labels=[*labels, "outcome"])
+    deliveries = CounterMetricFamily("wigwag_deliveries", "Writes that brought a stream further.", labels=labels)
+    let_go = CounterMetricFamily("wigwag_streams_let_go", "Streams that took nothing for too long.", labels=labels)
+    encoded = CounterMetricFamily("wigwag_snapshots_encoded", "Snapshots encoded.", labels=labels)
+    for name, hub in hubs.items():
+        streams.add_metric([name], len(hub.connections))
+        deliveries.add_metric([name], hub.counts.deliveries)
+        let_go.add_metric([name], hub.counts.let_go)
+        encoded.add_metric([name], hub.counts.snapshots_encoded)
+        for outcome, count in hub.counts.opened.items():
+            opened.add_metric([name, str(outcome)], count)
+    yield from (streams, opened, deliveries, let_go, encoded)

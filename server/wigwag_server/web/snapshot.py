@@ -1,0 +1,70 @@
+"""`GET /v1/snapshot`: the whole state, for a start and for polling."""
+
+import random
+import re
+import time
+from http import HTTPStatus
+from math import ceil
+
+from aiohttp import web
+
+from wigwag_server.auth.keys import KeyKind
+from wigwag_server.hub.hub import Hub
+from wigwag_server.problems import Problem
+from wigwag_server.services import SERVICES
+
+AGE_HEADER = "Wigwag-Age-Ms"
+NOT_AT_ALL = re.compile(r"q=0(\.0{0,3})?")
+
+
+async def snapshot(request: web.Request) -> web.StreamResponse:
+    """Answer with the state, or 304 when the client has it.
+
+    The age (how long ago the state was proven to be the store's) is a header, since one compressed body serves all
+    and a 304 has none.
+    """
+    services = request.app[SERVICES]
+    key = services.guard.admit(request, KeyKind.SERVER)
+    hub = services.hub(key.environment)
+    environment = services.environment(key.environment or "")
+    etag = f'"{environment.replica.cursor}"'
+    headers = {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding, Authorization"}
+    proven_at = environment.follower.proven_at
+    if proven_at is not None:
+        headers[AGE_HEADER] = str(max(0, ceil((time.monotonic() - proven_at) * 1000)))
+    held = {each.value for each in request.if_none_match or ()}
+    # Emergencies are not in the log, so the same cursor does not mean that nothing has changed.
+    if str(environment.replica.cursor) in held and not environment.replica.emergencies:
+        return web.Response(status=304, headers=headers)
+    if services.snapshots_sending >= services.settings.limits.snapshots_at_once:
+        # The wait is spread, so that those who are sent away do not return all at once.
+        detail = "Too many snapshots are being sent at this moment. Try again after the time in Retry-After."
+        retry_after = {"Retry-After": str(random.randint(1, 5))}  # noqa: S311 - jitter
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=retry_after)
+    services.snapshots_sending += 1
+    try:
+        return await _send(request, hub, headers)
+    finally:
+        services.snapshots_sending -= 1
+
+
+async def _send(request: web.Request, hub: Hub, headers: dict[str, str]) -> web.StreamResponse:
+    """Send the whole state before the place is given to the next one."""
+    if accepts_gzip(request.headers.get("Accept-Encoding", "")):
+        cursor, body = await hub.snapshot_gzip()
+        headers |= {"Content-Encoding": "gzip", "ETag": f'"{cursor}"'}
+    else:
+        body = hub.snapshot_json()
+    response = web.Response(body=body, content_type="application/json", headers=headers)
+    await response.prepare(request)
+    await response.write_eof()
+    return response
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Say whether a client takes gzip (RFC 9110, section 12.5.3)."""
+    for choice in accept_encoding.lower().split(","):
+        name, _, weight = choice.partition(";")
+        if name.strip() in ("gzip", "*"):
+            return NOT_AT_ALL.fullmatch(weight.replace(" ", "")) is None
+    return False

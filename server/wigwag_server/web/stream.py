@@ -1,0 +1,47 @@
+"""`GET /v1/stream`: Server-Sent Events, from the client's cursor on."""
+
+import time
+from asyncio import timeout
+
+from aiohttp import HttpVersion11, web
+
+from wigwag_server.auth.keys import KeyKind
+from wigwag_server.hub.connection import Connection
+from wigwag_server.services import SERVICES
+
+END_S = 1.0
+HEADERS = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",  # nginx would hold events back otherwise
+}
+
+
+async def stream(request: web.Request) -> web.StreamResponse:
+    """Open a stream and leave the writing to the hub."""
+    opened_at = time.monotonic()
+    services = request.app[SERVICES]
+    key = services.guard.admit(request, KeyKind.SERVER)
+    hub = services.hub(key.environment)
+    response = web.StreamResponse(headers=HEADERS)
+    await response.prepare(request)
+    # aiohttp sends the head with the first bytes of the body. This line becomes part of the hello's block; it is
+    # for browsers, our own client has its own backoff.
+    await response.write(b"retry: 1000\n")
+    if request.transport is None:
+        return response
+    connection = Connection(request.transport, chunked=request.version >= HttpVersion11, opened_at=opened_at)
+    try:
+        hub.join(connection, request.headers.get("Last-Event-ID"))
+        await connection.closed
+    except BaseException:
+        connection.abort()  # the head is out: an answer of any other kind would come too late
+        raise
+    finally:
+        hub.leave(connection)
+    try:
+        async with timeout(END_S):
+            await response.write_eof()
+    except (TimeoutError, ConnectionError):
+        connection.abort()
+    return response
