@@ -1,0 +1,67 @@
+"""The command `wigwag`: its subcommands, and the options that all of them have."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from wigwag.cli.call import Options, with_options
+from wigwag.cli.reading import flags, show
+from wigwag.cli.setting import set_flag
+from wigwag.cli.tail import tail
+from wigwag.cli.writing import delete, kill, revive
+
+EPILOG = """\b
+Exit codes:
+  0  done
+  1  the server said no, or it failed
+  2  wrong usage
+  3  no server can be reached
+  4  not authorised
+  5  there is no such flag
+
+The server is found by --url and --token, else by WIGWAG_URL and WIGWAG_TOKEN, else by the .wigwag/dev.json that
+"wigwag-server --dev" writes, in this folder or one above it. "tail" takes --key or WIGWAG_KEY in place of the token.
+"""
+
+# No rich markup: its boxes are noise in a pipe, and a usage error is one message, not a panel.
+app = typer.Typer(
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer's signature
+    if wanted:
+        typer.echo(f"wigwag {version('wigwag')}")
+        raise typer.Exit
+
+
+@app.callback()
+@with_options
+def wigwag(
+    context: typer.Context,
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+    options: Options,
+) -> None:
+    """Look at feature flags, change them, and kill what hurts."""
+    context.obj = options
+
+
+for name, function in (
+    ("flags", flags),
+    ("show", show),
+    ("set", set_flag),
+    ("kill", kill),
+    ("revive", revive),
+    ("delete", delete),
+    ("tail", tail),
+):
+    app.command(name)(function)

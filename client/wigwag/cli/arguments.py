@@ -1,0 +1,62 @@
+"""Arguments and options that take more than a type, checked before anything is sent."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from wigwag.cli.flag_edit import CLEARABLE, read_percent, read_rule
+from wigwag_proto.validate import check_key
+
+T = TypeVar("T")
+
+
+def _checked_key(key: str) -> str:
+    wrong = check_key(key)
+    if wrong is not None:
+        raise typer.BadParameter(wrong)
+    return key
+
+
+def _reader(read: Callable[[str], T]) -> Callable[[str], T]:
+    """Turn a ValueError into a message that names the option."""
+
+    def parse(text: str) -> T:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+
+    return parse
+
+
+def _clearable(text: str) -> str:
+    if text not in CLEARABLE:
+        raise typer.BadParameter(f"{text!r} is none of {', '.join(CLEARABLE)}")
+    return text
+
+
+Key = Annotated[str, typer.Argument(metavar="KEY", callback=_checked_key, help="The flag's key.", show_default=False)]
+Percent = Annotated[
+    float | None,
+    typer.Option("--rollout", metavar="PERCENT", parser=_reader(read_percent), help="Share of users, 0 to 100."),
+]
+Rules = Annotated[
+    list[Any] | None,
+    typer.Option(
+        "--rule",
+        metavar="RULE",
+        parser=_reader(read_rule),
+        help="Only for whom this matches, and all other rules: 'plan equals premium'. The value is JSON where it is "
+        "JSON, else text.  (repeatable)",
+    ),
+]
+Clear = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--clear",
+        metavar="LIST",
+        parser=_clearable,
+        help=f"Empty a list first: {', '.join(CLEARABLE)}.  (repeatable)",
+    ),
+]

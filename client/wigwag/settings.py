@@ -1,0 +1,44 @@
+"""What a client can be told, beyond the server's address and its key."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from wigwag_proto.supervisor import Patience
+
+
+def default_cache_dir() -> Path:
+    """Return the folder for last known snapshots of this user."""
+    return user_cache_path("wigwag")
+
+
+def default_kill_file() -> Path | None:
+    """Return the kill file that `WIGWAG_KILL_FILE` names."""
+    name = os.environ.get("WIGWAG_KILL_FILE")
+    return Path(name) if name else None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All times are seconds.
+
+    `cache_dir` is where the last known snapshot is kept; None keeps none. `start_timeout_s` bounds how long a start
+    waits for the first answer of the server; it goes on with the last known snapshot, or the defaults, after that.
+    `save_spacing_s` is the least time between two writes of the snapshot. `kill_file` names flags that are off in
+    every process that looks at it, one a line; it is looked at every `kill_file_every_s`. Names that code asks for
+    and that no flag has are logged, once each, every `report_unknown_s`. `close_timeout_s` bounds how long a close
+    takes, whatever the network and the disk do.
+    """
+
+    cache_dir: Path | None = field(default_factory=default_cache_dir)
+    start_timeout_s: float = 2.0
+    connect_timeout_s: float = 5.0
+    request_timeout_s: float = 10.0
+    close_timeout_s: float = 2.0
+    save_spacing_s: float = 1.0
+    kill_file: Path | None = field(default_factory=default_kill_file)
+    kill_file_every_s: float = 1.0
+    report_unknown_s: float = 10.0
+    patience: Patience = field(default_factory=Patience)
