@@ -1,0 +1,139 @@
+"""A real `wigwag-server` process, and what an operator does to it."""
+
+import asyncio
+import os
+import secrets
+import sys
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bench.harness import ROOT
+from bench.propagation_load import BenchFailed, ended, tail
+from wigwag_proto.codec import decode
+from wigwag_proto.commit import Cursor
+from wigwag_proto.errors import Malformed
+
+START_S = 20.0
+ANSWER_S = 20.0
+LOOK_EVERY_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """A kill or revival that was acknowledged. Monotonic nanoseconds, which all processes of a machine share."""
+
+    revision: int
+    sent_ns: int
+    acked_ns: int
+
+
+class Operator:
+    """The admin API over one connection."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession, log: Path) -> None:
+        self.url = url
+        self._session = session
+        self._log = log
+
+    async def put(self, flag: str, **config: Any) -> None:
+        """Create a flag."""
+        await self._ask(f"/admin/flags/{flag}", 201, config)
+
+    async def new_key(self) -> str:
+        """Make a server key of production."""
+        _, body = await self._ask("/admin/keys", 201, {"kind": "server", "environment": "production", "name": "bench"})
+        return str(decode(body)["key"])
+
+    async def flip(self, flag: str, *, kill: bool) -> Flip:
+        """Kill the flag, or revive it."""
+        sent_ns = time.monotonic_ns()
+        headers, _ = await self._ask(f"/admin/flags/{flag}/{'kill' if kill else 'revive'}", 200)
+        acked_ns = time.monotonic_ns()
+        return Flip(Cursor.parse(headers["Wigwag-Cursor"]).revision, sent_ns, acked_ns)
+
+    async def admitted(self) -> None:
+        """Wait until the server knows the bootstrap token: it may listen a moment earlier."""
+        async with asyncio.timeout(START_S):
+            while not await self._may_list():  # noqa: ASYNC110 - the server is another process
+                await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _may_list(self) -> bool:
+        async with self._session.get(f"{self.url}/admin/flags") as response:
+            return response.status == 200
+
+    async def _ask(self, path: str, expected: int, body: Any = None) -> tuple[Any, bytes]:
+        try:
+            async with self._session.post(self.url + path, json=body) as response:
+                data = await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise BenchFailed(f"the server did not answer POST {path}: {_named(error)}{tail(self._log)}") from error
+        if response.status != expected:
+            raise BenchFailed(f"the server answered POST {path} with {response.status}: {data.decode()}")
+        return response.headers, data
+
+
+@asynccontextmanager
+async def running_server(store: str, folder: Path) -> AsyncGenerator[Operator]:
+    """Run a server on the store until the context is left. Raises BenchFailed."""
+    log = folder / "server.log"
+    token = f"ww_admin_{secrets.token_urlsafe(32)}"
+    process = await _started(store, folder, log, token)
+    try:
+        url = await _address(process, log)
+        headers, timeout = {"Authorization": f"Bearer {token}"}, aiohttp.ClientTimeout(ANSWER_S)
+        async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
+            operator = Operator(url, session, log)
+            try:
+                await operator.admitted()
+            except (aiohttp.ClientError, TimeoutError) as error:
+                raise BenchFailed(f"the server lets nobody in ({_named(error)}){tail(log)}") from error
+            yield operator
+    finally:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        await ended(process)
+
+
+async def _started(store: str, folder: Path, log: Path, token: str) -> asyncio.subprocess.Process:
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("WIGWAG_")}
+    options = {"listen": "127.0.0.1:0", "store": store, "data-dir": folder / "server", "log-format": "json"}
+    with log.open("wb") as output:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "wigwag_server"),
+            *(word for name, value in options.items() for word in (f"--{name}", str(value))),
+            cwd=ROOT,
+            env={**ours, "WIGWAG_BOOTSTRAP_TOKEN": token},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+
+
+async def _address(process: asyncio.subprocess.Process, log: Path) -> str:
+    """Return where the server says that it listens: it took a free port itself, so nobody else can have it."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(START_S):
+            while process.returncode is None:
+                if url := _listening_on(log):
+                    return url
+                await asyncio.sleep(LOOK_EVERY_S)
+    raise BenchFailed(f"wigwag-server does not start{tail(log)}")
+
+
+def _listening_on(log: Path) -> str:
+    for line in log.read_bytes().splitlines():
+        with suppress(Malformed, KeyError, TypeError):
+            _, found, rest = str(decode(line)["message"]).partition("listening on ")
+            if found:
+                return rest.partition(",")[0]
+    return ""
+
+
+def _named(error: BaseException) -> str:
+    return str(error) or type(error).__name__
