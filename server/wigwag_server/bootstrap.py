@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from wigwag_proto.commit import Change
 from wigwag_proto.snapshot import Tables
@@ -15,6 +16,8 @@ from wigwag_server.settings import BadSetting
 @dataclass(frozen=True, slots=True)
 class FirstKeys:
     """Add these keys if there is no admin key yet: of several servers that start at once, one succeeds."""
+
+    action: ClassVar[str] = "key.bootstrap"
 
     keys: tuple[Key, ...]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from wigwag_proto.disk_io import write_atomically
-from wigwag_server.auth.keys import KeyKind, Keys, key_change, new_token
+from wigwag_server.auth.keys import KeyKind, Keys, PutKeys, new_token
 from wigwag_server.bootstrap import make_key
 from wigwag_server.services import Services
 
@@ -39,12 +39,12 @@ async def dev_keys(services: Services, url: str, path: Path = DEV_FILE) -> DevKe
             server_key=new_token(KeyKind.SERVER),
             client_key=new_token(KeyKind.CLIENT),
         )
-        records = [
+        records = (
             make_key(KeyKind.ADMIN, "dev", keys.admin_token),
             make_key(KeyKind.SERVER, "dev", keys.server_key, ENVIRONMENT),
             make_key(KeyKind.CLIENT, "dev", keys.client_key, ENVIRONMENT),
-        ]
-        await services.system.commit(lambda *_: [key_change(record) for record in records])
+        )
+        await services.system.commit(PutKeys(records))
     await asyncio.to_thread(write_atomically, path, json.dumps(msgspec.to_builtins(keys), indent=2).encode() + b"\n")
     return keys
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 
@@ -34,6 +35,8 @@ class Absorb:
     One that was called off before it got here has no keys left; it is put down as absorbed all the same, so that
     whoever heard of it and not of its end learns of that.
     """
+
+    action: ClassVar[str] = "flag.emergency"
 
     emergencies: tuple[Emergency, ...]
 

@@ -4,16 +4,17 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from wigwag_proto.audit import WIGWAG, AuditQuery, Author, Recorded, Touched, entry_data, make_entry
 from wigwag_proto.commit import Change, Commit, Cursor, Epoch
 from wigwag_proto.disk_io import DiskCopy, load_snapshot
 from wigwag_proto.errors import StoreRefused, StoreUnavailable
 from wigwag_proto.follower import ClientClaims, CommitMade, Follower, HeadRead, Start
-from wigwag_proto.replica import ABSORPTION, Ancestry, Replica
+from wigwag_proto.replica import ABSORPTION, REVIVAL, Ancestry, Replica
 from wigwag_proto.snapshot import Tables
 from wigwag_proto.tasks_io import Tasks
 from wigwag_server.following import Following
@@ -25,6 +26,10 @@ COMMIT_TIMEOUT_S = 5.0
 FLUSH_TIMEOUT_S = 2.0
 RESEND_PAUSE_S = 0.1
 CLOCK_TOLERANCE_S = 86_400
+# When a key was last used (see `auth.last_use`).
+USE = "use"
+# Records that nobody wrote: the audit log is silent about them.
+BOOKKEEPING = frozenset({ABSORPTION, REVIVAL, USE})
 
 
 class Listener(Protocol):
@@ -39,6 +44,10 @@ class Listener(Protocol):
 
 class Command(Protocol):
     """What somebody wants done, as a function of the state it is done to. Run again when the state has moved."""
+
+    @property
+    def action(self) -> str:
+        """What the audit log calls it, such as `flag.kill`."""
 
     def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:
         """Return the changes that make up commit `revision` at `at` (Unix ms); none when there is nothing to do."""
@@ -81,8 +90,8 @@ class Environment:
         if self._disk is not None:
             await self._disk.flush()
 
-    async def commit(self, command: Command, *, timeout_s: float = COMMIT_TIMEOUT_S) -> Cursor:
-        """Do what `command` says to the newest state, and return the state it led to.
+    async def commit(self, command: Command, author: Author = WIGWAG, *, timeout_s: float = COMMIT_TIMEOUT_S) -> Cursor:
+        """Do what `command` says to the newest state on behalf of `author`, and return the state it led to.
 
         Once this returns, the commit is in the store and, if the disk is well, in this server's own copy. Raises
         StoreUnavailable when the store did not say within `timeout_s` whether it took it, and what `command` raises.
@@ -99,7 +108,8 @@ class Environment:
                 if commit is None:
                     break
                 asked_at = time.monotonic()
-                answer, in_doubt = await self._offer(cursor, commit, deadline)
+                entry = self._entry(command.action, author, commit)
+                answer, in_doubt = await self._offer(cursor, commit, entry, deadline)
                 if isinstance(answer, Accepted):
                     break
                 if isinstance(answer, Recovering):
@@ -126,6 +136,10 @@ class Environment:
         if cursor.epoch.generation > (time.time() + CLOCK_TOLERANCE_S) * 1000:
             return
         self._following.handle(ClientClaims(cursor))
+
+    async def audit(self, query: AuditQuery) -> tuple[Recorded, ...]:
+        """Return a part of the audit log. Raises StoreUnavailable."""
+        return await self._store.audit(self.name, query)
 
     @property
     def degraded(self) -> bool:
@@ -181,7 +195,22 @@ class Environment:
             raise StoreUnavailable("the store did not say whether it took the commit, and it cannot be told any more")
         return ancestry in (Ancestry.SAME, Ancestry.PAST)
 
-    async def _offer(self, cursor: Cursor, commit: Commit, deadline: float) -> tuple[Answer, bool]:
+    def _entry(self, action: str, author: Author, commit: Commit) -> bytes | None:
+        """Return what the audit log keeps of a commit; None for one that is only the server's own bookkeeping."""
+        records = self.replica.records
+        touched = [
+            Touched(
+                each.kind,
+                each.key,
+                without_secrets(records.get(each.kind, {}).get(each.key)),
+                without_secrets(each.value),
+            )
+            for each in commit.changes
+            if each.kind not in BOOKKEEPING
+        ]
+        return entry_data(make_entry(action, author, commit, touched)) if touched else None
+
+    async def _offer(self, cursor: Cursor, commit: Commit, entry: bytes | None, deadline: float) -> tuple[Answer, bool]:
         """Offer the commit until the store gives an answer; say also whether an earlier answer was lost.
 
         An answer may be lost on the way. Offering the very same commit again is safe: if it was made, the store is
@@ -190,7 +219,7 @@ class Environment:
         in_doubt = False
         while True:
             try:
-                answer = await self._store.commit(self.name, cursor.epoch, commit)
+                answer = await self._store.commit(self.name, cursor.epoch, commit, entry)
                 made = isinstance(answer, Conflict) and await self._made(cursor, commit, answer)
             except StoreRefused:
                 raise  # it will not be otherwise in a moment
@@ -250,3 +279,10 @@ class Environment:
         )
         if not caught_up:
             raise StoreUnavailable(f"{self.name} in the store is at {ahead}, which this server cannot follow")
+
+
+def without_secrets(record: Any) -> Any:
+    """Return a record as the audit log may show it: without the hash of a token."""
+    if isinstance(record, Mapping) and "hash" in record:
+        return {name: value for name, value in record.items() if name != "hash"}
+    return record

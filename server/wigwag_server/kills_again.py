@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from wigwag_proto.commit import Change
 from wigwag_proto.errors import StoreUnavailable
@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class KillAgain:
     """Put lost kills back, each as it was, on the flags that there still are and that nobody has killed since."""
+
+    action: ClassVar[str] = "flag.kill-again"
 
     kills: Mapping[str, Any]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from wigwag_proto.commit import Change
 from wigwag_proto.snapshot import Tables
@@ -16,6 +16,8 @@ def _changed(records: Tables, key: str, **fields: Any) -> Change:
 class Edit:
     """Set something about a flag, and create it if need be. The kill layer stays as it is."""
 
+    action: ClassVar[str] = "flag.put"
+
     name: str
     key: str
 
@@ -28,6 +30,8 @@ class Edit:
 class Kill:
     """Kill flags in one revision, also those that are killed already."""
 
+    action: ClassVar[str] = "flag.kill"
+
     name: str
     keys: tuple[str, ...]
 
@@ -39,6 +43,8 @@ class Kill:
 @dataclass(frozen=True, slots=True)
 class Revive:
     """Lift a kill; nothing to do where there is none."""
+
+    action: ClassVar[str] = "flag.revive"
 
     name: str
     key: str

@@ -6,7 +6,7 @@ A command is run again when somebody else committed first, so it never writes ba
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -24,6 +24,8 @@ from wigwag_server.problems import Problem
 @dataclass(frozen=True, slots=True)
 class PutFlag:
     """Create a flag or replace its configuration. The kill layer stays as it is, unless `kill` adds one."""
+
+    action: ClassVar[str] = "flag.put"
 
     key: str
     config: Plain
@@ -61,6 +63,8 @@ class PutFlag:
 class KillFlags:
     """Turn flags off above all rules, in one revision. A kill that is in force already is replaced."""
 
+    action: ClassVar[str] = "flag.kill"
+
     keys: tuple[str, ...]
     by: str
     reason: str = ""
@@ -79,6 +83,8 @@ class ReviveFlag:
     It also ends, wherever they are in force, the emergencies that were declared before it: their server may be gone.
     """
 
+    action: ClassVar[str] = "flag.revive"
+
     key: str
 
     def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:
@@ -92,6 +98,8 @@ class ReviveFlag:
 @dataclass(frozen=True, slots=True)
 class LiftExpiredKills:
     """Revive every flag whose kill has run out, in one revision."""
+
+    action: ClassVar[str] = "flag.kill-expired"
 
     def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:
         """Return the changes; none when another server was faster."""
@@ -109,6 +117,8 @@ def expiring_kills(records: Tables) -> list[tuple[str, int]]:
 @dataclass(frozen=True, slots=True)
 class DeleteFlag:
     """Remove a flag: code that asks for it gets its default."""
+
+    action: ClassVar[str] = "flag.delete"
 
     key: str
 

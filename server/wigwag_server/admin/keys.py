@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from wigwag_proto.codec import encode
-from wigwag_server.auth.keys import Key, KeyKind, hash_token, key_change, new_token
+from wigwag_server.auth.keys import Key, KeyKind, PutKeys, hash_token, new_token
 from wigwag_server.problems import Problem
 from wigwag_server.services import SERVICES, Services
 from wigwag_server.web.body import read_object
@@ -32,7 +32,7 @@ async def create_key(request: web.Request) -> web.Response:
         created_at=round(time.time() * 1000),
         created_by=caller.name,
     )
-    await services.run_to_end(services.system.commit(lambda *_: [key_change(key)]))
+    await services.run_to_end(services.system.commit(PutKeys((key,))))
     body = {
         "id": key.id,
         "key": token,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import ClassVar
 
 import msgspec
 from aiohttp import web
@@ -22,6 +23,8 @@ from wigwag_server.web.body import read_object
 @dataclass(frozen=True, slots=True)
 class PutSegment:
     """Create a segment or replace its configuration."""
+
+    action: ClassVar[str] = "segment.put"
 
     key: str
     config: Plain
@@ -46,6 +49,8 @@ class PutSegment:
 @dataclass(frozen=True, slots=True)
 class DeleteSegment:
     """Remove a segment that no rule refers to."""
+
+    action: ClassVar[str] = "segment.delete"
 
     key: str
     catalog: Records

@@ -1,10 +1,12 @@
 """In front of every route: which key is this, and may it come in here."""
 
+import time
 from http import HTTPStatus
 
 from aiohttp import web
 
 from wigwag_server.auth.keys import Key, KeyKind, Keys
+from wigwag_server.auth.rights import RIGHTS, Right, roles_with
 from wigwag_server.problems import Problem
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="wigwag"'}
@@ -30,14 +32,23 @@ class Guard:
             detail = "This server has not reached its store yet, so it cannot tell which keys are valid."
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "1"})
         key = self._keys.find(token.strip())
-        if key is None:
+        if key is None or key.expired(time.time() * 1000):
             raise Problem(
                 HTTPStatus.UNAUTHORIZED,
-                "This key is not valid here: it may be mistyped, revoked, or of another server.",
+                "This key is not valid here: it may be mistyped, expired, revoked, or of another server.",
                 headers=CHALLENGE,
             )
         if key.kind not in kinds:
             raise Problem(HTTPStatus.FORBIDDEN, f"A key of kind '{key.kind}' cannot do this. {_wanted(kinds)}")
+        return key
+
+    def admit_to(self, request: web.Request, right: Right) -> Key:
+        """Return the admin token of the request. Raises Problem: as `admit`, and 403 where its role lacks the right."""
+        key = self.admit(request, KeyKind.ADMIN)
+        if right not in RIGHTS[key.role]:
+            enough = " or ".join(f"'{role}'" for role in roles_with(right))
+            detail = f"A token of the role '{key.role}' may not do this. It takes the role {enough}."
+            raise Problem(HTTPStatus.FORBIDDEN, detail)
         return key
 
 

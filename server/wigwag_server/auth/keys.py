@@ -6,36 +6,51 @@ A token is 256 random bits. Only its SHA-256 is stored: a plain hash is right he
 import hashlib
 import hmac
 import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
 
 from wigwag_proto.commit import Change, Commit, Epoch
 from wigwag_proto.replica import Replica
+from wigwag_proto.snapshot import Tables
+from wigwag_server.auth.rights import Role, Scope
 
 RECORD = "key"
 MIN_TOKEN_LENGTH = 16
 
 
 class KeyKind(StrEnum):
-    """Who holds a key: an app's server side, a browser or phone, or an operator."""
+    """Who holds a key: an app's server side, a browser or phone, an operator, or an alerting system."""
 
     SERVER = "server"
     CLIENT = "client"
     ADMIN = "admin"
+    HOOK = "hook"
 
 
 class Key(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """A key as it is stored. Server and client keys belong to one environment; `created_at` is Unix time in ms."""
+    """A key as it is stored. All but admin tokens belong to one environment; times are Unix times in ms.
+
+    `role` and `scope` are an admin token's. `flags` are those that a hook may kill, and it may do nothing else.
+    """
 
     id: str
     kind: KeyKind
     name: str
     hash: str
     environment: str | None = None
-    role: str | None = None
+    role: Role = Role.ADMIN
+    scope: Scope = Scope()
+    flags: tuple[str, ...] = ()
     created_at: int
     created_by: str = ""
+    expires_at: int | None = None
+
+    def expired(self, now_ms: float) -> bool:
+        """Say whether its time is over."""
+        return self.expires_at is not None and now_ms >= self.expires_at
 
 
 def new_token(kind: KeyKind) -> str:
@@ -46,6 +61,18 @@ def new_token(kind: KeyKind) -> str:
 def hash_token(token: str) -> str:
     """Return what is stored in place of the token."""
     return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class PutKeys:
+    """Make keys valid, or replace what is stored of them."""
+
+    keys: tuple[Key, ...]
+    action: str = "key.create"
+
+    def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:  # noqa: ARG002
+        """Return the changes."""
+        return [key_change(key) for key in self.keys]
 
 
 def key_change(key: Key) -> Change:
@@ -73,9 +100,14 @@ class Keys:
         """Whether it is known yet which keys there are."""
         return self._replica.cursor is not None
 
+    @property
+    def all(self) -> Collection[Key]:
+        """Every key, expired ones included."""
+        return self._by_id.values()
+
     def any_admin(self) -> bool:
         """Say whether anybody can administer this server yet."""
-        return any(key.kind is KeyKind.ADMIN for key in self._by_id.values())
+        return any(key.kind is KeyKind.ADMIN and key.role is Role.ADMIN for key in self._by_id.values())
 
     def loaded(self) -> None:
         """Read all keys anew."""

@@ -7,6 +7,9 @@ All keys of an environment share one hash tag:
     wigwag:{production}:log       stream of recent commits; the ids are the revisions
     wigwag:{production}:settling  hash, and
     wigwag:{production}:offer     hash like records: the best offer while it is being settled what the state is
+    wigwag:{production}:audit     stream of audit entries; the ids are their sequence
+    wigwag:{production}:chain     hash: sequence, link, bytes of the audit log
+    wigwag:{production}:touched:flag/checkout   sorted set: the audit entries about this record
     wigwag:{production}:feed      pub/sub channel: "<epoch> <commit as JSON>"
     wigwag:environments           set of names
 """
@@ -23,11 +26,13 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
+from wigwag_proto.audit import AuditQuery, Recorded, digest
 from wigwag_proto.codec import commit_from_plain, commit_to_plain, decode, encode
 from wigwag_proto.commit import Commit, Cursor, Epoch
 from wigwag_proto.errors import Malformed, StoreRefused, StoreUnavailable
 from wigwag_proto.snapshot import Snapshot
 from wigwag_server.store.store import (
+    AUDIT_BYTES,
     LOG_BYTES,
     Accepted,
     Answer,
@@ -51,9 +56,17 @@ SETTLE_S = 3.0
 class RedisStore:
     """Keeps the logs in one Redis. Connecting is lazy: a Redis that is away raises StoreUnavailable when asked."""
 
-    def __init__(self, redis: Redis, *, log_bytes: int = LOG_BYTES, settle_s: float = SETTLE_S) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        log_bytes: int = LOG_BYTES,
+        audit_bytes: int = AUDIT_BYTES,
+        settle_s: float = SETTLE_S,
+    ) -> None:
         self._redis = redis
         self._log_bytes = log_bytes
+        self._audit_bytes = audit_bytes
         self._settle_ms = round(settle_s * 1000)
         run = _script("redis_run.lua")
         self._commit = redis.register_script(run + _script("redis_commit.lua"))
@@ -63,7 +76,13 @@ class RedisStore:
 
     @classmethod
     def from_url(
-        cls, url: str, *, timeout_s: float = 1.0, log_bytes: int = LOG_BYTES, settle_s: float = SETTLE_S
+        cls,
+        url: str,
+        *,
+        timeout_s: float = 1.0,
+        log_bytes: int = LOG_BYTES,
+        audit_bytes: int = AUDIT_BYTES,
+        settle_s: float = SETTLE_S,
     ) -> Self:
         """Make a store of a `redis://`, `rediss://` or `unix://` URL. Raises ValueError for another."""
         redis = Redis.from_url(
@@ -73,7 +92,7 @@ class RedisStore:
             # A retry of the library's could make a commit twice, and would hide that a subscription had a gap.
             retry=Retry(NoBackoff(), 0),
         )
-        return cls(redis, log_bytes=log_bytes, settle_s=settle_s)
+        return cls(redis, log_bytes=log_bytes, audit_bytes=audit_bytes, settle_s=settle_s)
 
     async def environments(self) -> tuple[str, ...]:
         """Name the environments that have a log."""
@@ -121,14 +140,17 @@ class RedisStore:
                 records.setdefault(kind, {})[key] = read_record(value)
             return Snapshot(environment, cursor, int(state[3] or 0), records)
 
-    async def commit(self, environment: str, epoch: Epoch, commit: Commit) -> Answer:
+    async def commit(self, environment: str, epoch: Epoch, commit: Commit, entry: bytes | None = None) -> Answer:
         """Append, if the log of this epoch is still at `commit.prev`."""
         data = encode(commit_to_plain(commit))
         args: list[Any] = [str(epoch), commit.prev, commit.revision, commit.head, commit.at, data]
         args += [self._log_bytes, _key(environment, "feed")]
+        args += [entry or b"", digest(entry) if entry else "", self._audit_bytes]
+        keys = [_key(environment, name) for name in ("state", "log", "records", "audit", "chain")]
         for change in commit.changes:
-            args += [f"{change.kind}/{change.key}", b"" if change.value is None else encode(change.value)]
-        keys = [_key(environment, name) for name in ("state", "log", "records")]
+            name = f"{change.kind}/{change.key}"
+            args += [name, b"" if change.value is None else encode(change.value)]
+            keys.append(_touched(environment, name))
         with _errors():
             return _answer(await self._commit(keys=keys, args=args))
 
@@ -146,6 +168,36 @@ class RedisStore:
                 return ()
             commits = tuple(commit_from_plain(decode(fields[b"commit"])) for _, fields in entries)
             return following(cursor, commits)
+
+    async def audit(self, environment: str, query: AuditQuery) -> tuple[Recorded, ...]:
+        """Return a part of the audit log."""
+        with _errors():
+            if query.name is not None:
+                return await self._audit_of(environment, query, query.name)
+            key = _key(environment, "audit")
+            until = "+" if query.before is None else f"({query.before}-0"
+            rows: Any
+            if query.after is not None:
+                rows = await self._redis.xrange(key, min=f"({query.after}-0", max=until, count=query.limit)
+            else:
+                rows = await self._redis.xrevrange(key, max=until, count=query.limit)
+            return tuple(_recorded(row) for row in rows)
+
+    async def _audit_of(self, environment: str, query: AuditQuery, name: str) -> tuple[Recorded, ...]:
+        """Find by the index first. An entry that the log has forgotten meanwhile is passed over."""
+        low = "-inf" if query.after is None else f"({query.after}"
+        high = "+inf" if query.before is None else f"({query.before}"
+        index = _touched(environment, name)
+        ids: Any
+        if query.after is None:
+            ids = await self._redis.zrevrangebyscore(index, high, low, start=0, num=query.limit)
+        else:
+            ids = await self._redis.zrangebyscore(index, low, high, start=0, num=query.limit)
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for each in ids:
+                pipeline.xrange(_key(environment, "audit"), min=each, max=each)
+            found = await pipeline.execute()
+        return tuple(_recorded(rows[0]) for rows in found if rows)
 
     @asynccontextmanager
     async def feed(self, environment: str) -> AsyncGenerator[AsyncIterator[Told]]:
@@ -186,6 +238,15 @@ async def _listen(subscription: PubSub) -> AsyncGenerator[Told]:
 
 def _key(environment: str, name: str) -> str:
     return f"wigwag:{{{environment}}}:{name}"
+
+
+def _touched(environment: str, name: str) -> str:
+    return _key(environment, f"touched:{name}")
+
+
+def _recorded(row: Any) -> Recorded:
+    sequence, fields = row
+    return Recorded(int(sequence.partition(b"-")[0]), fields[b"link"].decode(), fields[b"data"])
 
 
 def _script(name: str) -> str:

@@ -15,11 +15,14 @@ from typing import Self
 
 import aiosqlite
 
+from wigwag_proto.audit import AuditQuery, Recorded
 from wigwag_proto.codec import commit_from_plain, commit_to_plain, decode, encode
 from wigwag_proto.commit import Commit, Cursor, Epoch
 from wigwag_proto.errors import StoreUnavailable, WigwagError
 from wigwag_proto.snapshot import Snapshot, Tables
+from wigwag_server.store.sqlite_audit import SqliteAudit
 from wigwag_server.store.store import (
+    AUDIT_BYTES,
     LOG_BYTES,
     Accepted,
     Answer,
@@ -47,6 +50,18 @@ CREATE TABLE IF NOT EXISTS entry (
     environment TEXT NOT NULL, revision INTEGER NOT NULL, head TEXT NOT NULL, data BLOB NOT NULL,
     PRIMARY KEY (environment, revision)
 );
+CREATE TABLE IF NOT EXISTS audit (
+    environment TEXT NOT NULL, sequence INTEGER NOT NULL, link TEXT NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (environment, sequence)
+);
+CREATE TABLE IF NOT EXISTS touched (
+    environment TEXT NOT NULL, name TEXT NOT NULL, sequence INTEGER NOT NULL,
+    PRIMARY KEY (environment, name, sequence)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS touched_by_sequence ON touched (environment, sequence);
+CREATE TABLE IF NOT EXISTS chain (
+    environment TEXT PRIMARY KEY, sequence INTEGER NOT NULL, link TEXT NOT NULL, bytes INTEGER NOT NULL
+) WITHOUT ROWID;
 """
 # 1: the schema above. A later release reads this number and converts; an older one refuses the file.
 FORMAT = 1
@@ -59,15 +74,16 @@ class StoreInUse(WigwagError):
 class SqliteStore:
     """Keeps the logs in one file. Made by `open`."""
 
-    def __init__(self, database: aiosqlite.Connection, lock: int, log_bytes: int) -> None:
+    def __init__(self, database: aiosqlite.Connection, lock: int, log_bytes: int, audit_bytes: int) -> None:
         self._database = database
         self._lock = lock
         self._log_bytes = log_bytes
+        self._audit = SqliteAudit(database, audit_bytes)
         self._turn = asyncio.Lock()  # one transaction at a time on the one connection
         self._listeners: dict[str, set[asyncio.Queue[Told | None]]] = {}
 
     @classmethod
-    async def open(cls, path: Path, *, log_bytes: int = LOG_BYTES) -> Self:
+    async def open(cls, path: Path, *, log_bytes: int = LOG_BYTES, audit_bytes: int = AUDIT_BYTES) -> Self:
         """Open or create the file. Raises StoreInUse when another process has it, StoreUnavailable when it fails."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +101,7 @@ class SqliteStore:
             await database.close()
             os.close(lock)
             raise StoreUnavailable(f"cannot open {path}: {error}") from error
-        return cls(database, lock, log_bytes)
+        return cls(database, lock, log_bytes, audit_bytes)
 
     async def environments(self) -> tuple[str, ...]:
         """Name the environments that have a log."""
@@ -134,13 +150,15 @@ class SqliteStore:
             records.setdefault(kind, {})[key] = read_record(value)
         return Snapshot(environment, cursor, at, records)
 
-    async def commit(self, environment: str, epoch: Epoch, commit: Commit) -> Answer:
+    async def commit(self, environment: str, epoch: Epoch, commit: Commit, entry: bytes | None = None) -> Answer:
         """Append, if the log of this epoch is still at `commit.prev`."""
         async with self._transaction():
             cursor = await self._cursor(environment)
             if cursor is None or (cursor.epoch, cursor.head) != (epoch, commit.prev):
                 return Conflict(cursor)
             await self._append(environment, commit)
+            if entry is not None:
+                await self._audit.append(environment, commit, entry)
         # From here on it is acknowledged whatever happens to the caller, so the listeners hear of it.
         self._tell(environment, Told(epoch, commit))
         return Accepted()
@@ -160,6 +178,11 @@ class SqliteStore:
                 )
             )
         return following(cursor, tuple(commit_from_plain(decode(data)) for (data,) in rows))
+
+    async def audit(self, environment: str, query: AuditQuery) -> tuple[Recorded, ...]:
+        """Return a part of the audit log."""
+        async with self._transaction():
+            return await self._audit.read(environment, query)
 
     @asynccontextmanager
     async def feed(self, environment: str) -> AsyncGenerator[AsyncIterator[Told]]:

@@ -11,12 +11,15 @@ from typing import Any, Protocol
 
 import msgspec
 
+from wigwag_proto.audit import AuditQuery, Recorded
 from wigwag_proto.codec import decode
 from wigwag_proto.commit import Commit, Cursor, Epoch
 from wigwag_proto.errors import Malformed
 from wigwag_proto.snapshot import Snapshot
 
 LOG_BYTES = 16 * 1024 * 1024
+# The oldest audit entries go when those of an environment take more than this.
+AUDIT_BYTES = 64 * 1024 * 1024
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -85,9 +88,10 @@ class Store(Protocol):
     async def load(self, environment: str) -> Snapshot | None:
         """Return the whole state; None when there is no such log."""
 
-    async def commit(self, environment: str, epoch: Epoch, commit: Commit) -> Answer:
+    async def commit(self, environment: str, epoch: Epoch, commit: Commit, entry: bytes | None = None) -> Answer:
         """Append, if the log of this epoch is still at `commit.prev`: all changes of the commit or none.
 
+        `entry` is what the audit log is to keep of it (`audit.entry_data`); it is in there exactly if the commit is.
         When StoreUnavailable is raised the commit may have been made: whoever asked looks for its head.
         """
 
@@ -108,6 +112,9 @@ class Store(Protocol):
 
     async def commits_since(self, environment: str, cursor: Cursor) -> tuple[Commit, ...] | NotInLog:
         """Return what came after `cursor`, oldest first, or why that cannot be told."""
+
+    async def audit(self, environment: str, query: AuditQuery) -> tuple[Recorded, ...]:
+        """Return a part of the audit log."""
 
     def feed(self, environment: str) -> AbstractAsyncContextManager[AsyncIterator[Told]]:
         """Tell of every commit made from the moment the context is entered.

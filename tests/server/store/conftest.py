@@ -18,8 +18,10 @@ SETTLE_S = 0.1
 async def store(request: pytest.FixtureRequest, tmp_path: Path, redis_server: RedisServer) -> AsyncIterator[Store]:
     made: Store
     if request.param == "sqlite":
-        made = await SqliteStore.open(tmp_path / "flags.db", log_bytes=SMALL_LOG_BYTES)
+        made = await SqliteStore.open(tmp_path / "flags.db", log_bytes=SMALL_LOG_BYTES, audit_bytes=SMALL_LOG_BYTES)
     else:
-        made = RedisStore.from_url(redis_server.url, log_bytes=SMALL_LOG_BYTES, settle_s=SETTLE_S)
+        made = RedisStore.from_url(
+            redis_server.url, log_bytes=SMALL_LOG_BYTES, audit_bytes=SMALL_LOG_BYTES, settle_s=SETTLE_S
+        )
     yield made
     await made.close()

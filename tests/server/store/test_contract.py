@@ -2,6 +2,8 @@
 
 import asyncio
 
+from wigwag_proto.audit import AuditQuery, Recorded, broken_at
+from wigwag_proto.codec import decode, encode
 from wigwag_proto.commit import Change, Commit, Cursor, Epoch
 from wigwag_proto.snapshot import Snapshot
 from wigwag_server.store.store import Accepted, Begin, Conflict, Head, NotInLog, Store
@@ -225,3 +227,60 @@ async def test_a_store_without_a_log_takes_the_state_that_it_is_offered(store: S
     commit = a_commit(now, "h8")
     assert await store.commit("production", now.epoch, commit) == Accepted()
     assert await store.commits_since("production", now) == (commit,)
+
+
+async def audited(store: Store, number: int, cursor: Cursor, *changes: Change) -> Cursor:
+    """Make a commit with an audit entry that says `number`."""
+    commit = a_commit(cursor, f"h{number}", *changes)
+    assert await store.commit("production", EPOCH, commit, encode({"n": number, "padding": "x" * 400})) == Accepted()
+    return after(EPOCH, commit)
+
+
+def numbers(recorded: tuple[Recorded, ...]) -> list[int]:
+    return [decode(each.data)["n"] for each in recorded]
+
+
+async def test_the_audit_log_has_each_commit_once_in_order_and_chained(store: Store) -> None:
+    cursor = await begun(store)
+    for number in range(1, 6):
+        changed = "checkout" if number % 2 else "search"
+        cursor = await audited(store, number, cursor, Change("flag", changed, {"key": changed}))
+    late = a_commit(Cursor(EPOCH, 0, "h0"), "late", Change("flag", "checkout", NEW_FLAG))
+    assert isinstance(await store.commit("production", EPOCH, late, encode({"n": 99})), Conflict)
+    everything = await store.audit("production", AuditQuery(after=0))
+    assert numbers(everything) == [1, 2, 3, 4, 5]
+    assert [each.sequence for each in everything] == [1, 2, 3, 4, 5]
+    assert broken_at(everything) is None
+    assert numbers(await store.audit("production", AuditQuery(limit=2))) == [5, 4]
+    assert numbers(await store.audit("production", AuditQuery(limit=2, before=4))) == [3, 2]
+    assert numbers(await store.audit("production", AuditQuery(after=1, before=4))) == [2, 3]
+    assert numbers(await store.audit("production", AuditQuery(kind="flag", key="checkout"))) == [5, 3, 1]
+    assert numbers(await store.audit("production", AuditQuery(kind="flag", key="checkout", after=1))) == [3, 5]
+    assert numbers(await store.audit("production", AuditQuery(kind="flag", key="checkout", before=5, limit=1))) == [3]
+    assert await store.audit("production", AuditQuery(kind="flag", key="nope")) == ()
+    assert await store.audit("nowhere", AuditQuery()) == ()
+
+
+async def test_the_audit_log_is_bounded_and_what_is_left_of_it_still_fits_together(store: Store) -> None:
+    cursor = await begun(store)
+    for number in range(1, 31):
+        cursor = await audited(store, number, cursor, Change("flag", "checkout", {"key": "checkout"}))
+    left = await store.audit("production", AuditQuery(after=0, limit=1000))
+    assert numbers(left)[-1] == 30
+    assert 2 < len(left) < 30
+    assert broken_at(left) is None
+    of_flag = await store.audit("production", AuditQuery(kind="flag", key="checkout", limit=1000))
+    assert numbers(of_flag) == numbers(left)[::-1]
+
+
+async def test_an_audit_log_that_somebody_altered_shows_where(store: Store) -> None:
+    cursor = await begun(store)
+    for number in range(1, 5):
+        cursor = await audited(store, number, cursor, Change("flag", "checkout", {"key": "checkout"}))
+    first, second, third, fourth = await store.audit("production", AuditQuery(after=0))
+    altered = Recorded(2, second.link, second.data.replace(b'"n":2', b'"n":7'))
+    assert broken_at([first, altered, third, fourth]) == 2
+    assert broken_at([first, third, fourth]) == 2
+    assert broken_at([first, third, second, fourth]) == 2
+    assert broken_at([second, third, fourth]) is None
+    assert broken_at([altered, third, fourth], first.link) == 2
