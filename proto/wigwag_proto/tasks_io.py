@@ -17,6 +17,13 @@ class Tasks:
         self.failures = 0
         self._on_failure = on_failure
         self._running: set[asyncio.Task[Any]] = set()
+        self._groups: set[Tasks] = set()
+
+    def group(self) -> "Tasks":
+        """Return tasks that can be ended by themselves; they end with these at the latest, and fail as these do."""
+        group = Tasks(self._failed)
+        self._groups.add(group)
+        return group
 
     def start(self, name: str, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run `work` in a task of its own."""
@@ -30,6 +37,8 @@ class Tasks:
         loop = asyncio.get_running_loop()
         end = None if timeout_s is None else loop.time() + timeout_s
         own = asyncio.current_task()
+        while self._groups:
+            await self._groups.pop().close(None if end is None else max(0.0, end - loop.time()))
         while running := [task for task in self._running if task is not own]:
             for task in running:
                 task.cancel()
@@ -41,10 +50,13 @@ class Tasks:
         self._running.discard(task)
         if task.cancelled() or (error := task.exception()) is None:
             return
-        self.failures += 1
         logger.error("task %s failed", task.get_name(), exc_info=error)
+        self._failed(task.get_name(), error)
+
+    def _failed(self, name: str, error: BaseException) -> None:
+        self.failures += 1
         if self._on_failure is not None:
-            self._on_failure(task.get_name(), error)
+            self._on_failure(name, error)
 
 
 async def finish(task: asyncio.Task[T], on_cancel: Callable[[], None]) -> T:

@@ -15,12 +15,8 @@ from wigwag_proto.tasks_io import Tasks
 from wigwag_server.app import build_app
 from wigwag_server.auth.guard import Guard
 from wigwag_server.auth.keys import Keys
-from wigwag_server.catalog import Catalog
-from wigwag_server.emergencies import Emergencies
 from wigwag_server.environment import Environment
-from wigwag_server.hub.hub import Hub
-from wigwag_server.kill_expiry import KillExpiry
-from wigwag_server.kills_again import KillsAgain
+from wigwag_server.environments import PRODUCTION, Environments
 from wigwag_server.services import Services
 from wigwag_server.settings import BadSetting, Listen, Settings
 from wigwag_server.store.from_url import open_store
@@ -29,7 +25,6 @@ from wigwag_server.store.store import Store
 logger = logging.getLogger(__name__)
 
 SYSTEM = "_system"
-PRODUCTION = "production"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,28 +73,12 @@ async def _open(settings: Settings, store: Store, tasks: Tasks) -> Services:
     keys = Keys(system.replica)
     system.listeners.append(keys)
     services = Services(settings, server_id, tasks, system, keys, Guard(keys))
-    production = Environment(PRODUCTION, store, tasks, folder)
-    hub = Hub(
-        production.follower,
-        server_id,
-        heartbeat_s=settings.heartbeat_s,
-        max_age_s=settings.max_connection_age_s,
-        on_claim=production.client_claims,
+    environments = Environments(services, store, folder)
+    system.listeners.append(environments)
+    await asyncio.gather(
+        system.open(patience_s=settings.patience_s), environments.open(PRODUCTION, patience_s=settings.patience_s)
     )
-    catalog = Catalog(production.replica)
-    expiry = KillExpiry(production)
-    emergencies = Emergencies(production, hub, _emergencies_file(settings, folder))
-    production.listeners += [hub, catalog, expiry, emergencies]
-    production.on_overruled.append(KillsAgain(production, tasks).overruled)
-    services.environments[PRODUCTION] = production
-    services.hubs[PRODUCTION] = hub
-    services.catalogs[PRODUCTION] = catalog
-    services.emergencies[PRODUCTION] = emergencies
-    await asyncio.gather(*(each.open(patience_s=settings.patience_s) for each in (system, production)))
-    tasks.start("hub of production", hub.run())
-    tasks.start("kill expiry of production", expiry.run())
-    await emergencies.open()
-    tasks.start("emergencies of production", emergencies.run())
+    tasks.start("environments", environments.run())
     return services
 
 
@@ -108,13 +87,6 @@ def _data_dir(settings: Settings) -> Path | None:
     if settings.store.startswith("sqlite:"):
         return None
     return settings.data_dir or Path("wigwag-data")
-
-
-def _emergencies_file(settings: Settings, folder: Path | None) -> Path:
-    if folder is not None:
-        return folder / f"{PRODUCTION}.emergencies"
-    database = Path(settings.store.partition(":")[2].removeprefix("//"))
-    return database.with_name(f"{database.name}.{PRODUCTION}.emergencies")
 
 
 def _site(runner: web.AppRunner, listen: Listen) -> web.TCPSite:

@@ -1,16 +1,25 @@
 """What the admin routes have in common: who asks, making a commit, and the form of an answer."""
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
 
+from wigwag_proto.audit import Author
 from wigwag_proto.codec import encode
-from wigwag_proto.commit import Cursor
-from wigwag_server.auth.keys import Key, KeyKind
+from wigwag_proto.commit import Change, Cursor
+from wigwag_proto.snapshot import Tables
+from wigwag_server.auth.keys import Key
+from wigwag_server.auth.rights import Right, Scope
 from wigwag_server.environment import COMMIT_TIMEOUT_S, Command, Environment
+from wigwag_server.environments import PRODUCTION
+from wigwag_server.problems import Problem
 from wigwag_server.services import SERVICES, Services
+from wigwag_server.web.middleware import REQUEST_ID
+from wigwag_server.web.operation import operation_of
 
 logger = logging.getLogger(__name__)
 
@@ -19,22 +28,87 @@ CURSOR_HEADER = "Wigwag-Cursor"
 
 def admit(request: web.Request) -> tuple[Services, Key, Environment]:
     """Return who asks, and the environment it is about. Raises Problem (401, 403, 404, 503)."""
+    services, caller = admit_to_server(request)
+    name = request.query.get("environment", PRODUCTION)
+    check_environment(caller, name)
+    return services, caller, services.known_environment(name)
+
+
+def admit_to_server(request: web.Request) -> tuple[Services, Key]:
+    """Return who asks, for what concerns no single environment. Raises Problem (401, 403, 503)."""
     services = request.app[SERVICES]
-    caller = services.guard.admit(request, KeyKind.ADMIN)
-    return services, caller, services.known_environment(request.query.get("environment", "production"))
+    right = operation_of(request.match_info.handler).needs
+    assert isinstance(right, Right), "admin routes ask for a right"
+    return services, services.guard.admit_to(request, right)
+
+
+def check_environment(caller: Key, name: str) -> None:
+    """Raise Problem (403) where a token is limited to other environments."""
+    if not caller.scope.covers_environment(name):
+        allowed = ", ".join(caller.scope.environments)
+        raise Problem(HTTPStatus.FORBIDDEN, f"This token is limited to {allowed}, so it cannot be used on '{name}'.")
+
+
+def author(request: web.Request, caller: Key, comment: str = "") -> Author:
+    """Return on whose behalf a request changes something."""
+    return Author(
+        name=caller.name,
+        key_id=caller.id,
+        address=request.remote or "",
+        comment=comment,
+        request=request.get(REQUEST_ID, ""),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """A command that may touch only what is within a token's scope."""
+
+    command: Command
+    scope: Scope
+
+    @property
+    def action(self) -> str:
+        """The command's own."""
+        return self.command.action
+
+    def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:
+        """Return the command's changes. Raises Problem (403) when one is out of scope."""
+        changes = self.command(records, revision, at)
+        for change in changes:
+            before = records.get(change.kind, {}).get(change.key)
+            if change.kind == "flag" and not self.scope.covers_flag(change.key, before, change.value):
+                detail = f"This token is limited to {_flags_of(self.scope)}; '{change.key}' is not among them."
+                raise Problem(HTTPStatus.FORBIDDEN, detail)
+            if change.kind == "segment" and self.scope.limits_flags:
+                detail = f"This token is limited to {_flags_of(self.scope)}. A segment may concern other flags too."
+                raise Problem(HTTPStatus.FORBIDDEN, detail)
+        return changes
+
+
+def _flags_of(scope: Scope) -> str:
+    parts = [f"flags named {' or '.join(scope.flags)}"] if scope.flags else []
+    parts += [f"flags tagged {' or '.join(scope.tags)}"] if scope.tags else []
+    return " and ".join(parts)
 
 
 async def commit(
-    services: Services,
+    request: web.Request,
     environment: Environment,
     command: Command,
     caller: Key,
     *,
+    comment: str = "",
     timeout_s: float = COMMIT_TIMEOUT_S,
 ) -> Cursor:
-    """Commit, whether or not the caller waits for it: what was begun is not left half-known."""
-    cursor = await services.run_to_end(environment.commit(command, timeout_s=timeout_s))
-    logger.info("%s by %s: %s is at %s", type(command).__name__, caller.name, environment.name, cursor)
+    """Commit, whether or not the caller waits for it: what was begun is not left half-known.
+
+    Raises StoreUnavailable, what the command raises, and Problem (403) where the caller's scope is left.
+    """
+    services = request.app[SERVICES]
+    work = environment.commit(Within(command, caller.scope), author(request, caller, comment), timeout_s=timeout_s)
+    cursor = await services.run_to_end(work)
+    logger.info("%s by %s: %s is at %s", command.action, caller.name, environment.name, cursor)
     return cursor
 
 

@@ -14,10 +14,13 @@ from wigwag_server.admin.answers import CURSOR_HEADER, admit, answer, commit
 from wigwag_server.admin.bodies import read_flag_body, read_if_match, read_key, refuse
 from wigwag_server.admin.find import find_record
 from wigwag_server.admin.flag_commands import DeleteFlag, PutFlag
+from wigwag_server.auth.rights import Right
 from wigwag_server.environment import Environment
 from wigwag_server.web.body import read_object
+from wigwag_server.web.operation import operation
 
 
+@operation("List the flags of an environment", needs=Right.READ)
 async def list_flags(request: web.Request) -> web.Response:
     """GET /admin/flags: every flag, by key."""
     _, _, environment = admit(request)
@@ -31,12 +34,14 @@ async def list_flags(request: web.Request) -> web.Response:
     return answer(body, environment.replica.cursor)
 
 
+@operation("Show one flag", needs=Right.READ)
 async def show_flag(request: web.Request) -> web.Response:
     """GET /admin/flags/{name}."""
     _, _, environment = admit(request)
     return flag_answer(environment, read_key(request), environment.replica.cursor)
 
 
+@operation("Create a flag, or replace its configuration", needs=Right.EDIT)
 async def put_flag(request: web.Request) -> web.Response:
     """POST /admin/flags/{name}: create, or replace the configuration. `"killSwitch": true` kills it as well."""
     services, caller, environment = admit(request)
@@ -50,16 +55,17 @@ async def put_flag(request: web.Request) -> web.Response:
     kill = Kill(by=caller.name, at=round(time.time() * 1000)) if checked.kill else None
     catalog = services.catalogs[environment.name].records
     command = PutFlag(key, checked.config, catalog, limits.flags, kill, read_if_match(request))
-    cursor = await commit(services, environment, command, caller)
+    cursor = await commit(request, environment, command, caller)
     return flag_answer(environment, key, cursor, HTTPStatus.OK if exists else HTTPStatus.CREATED)
 
 
+@operation("Delete a flag", needs=Right.EDIT)
 async def delete_flag(request: web.Request) -> web.Response:
     """DELETE /admin/flags/{name}."""
     services, caller, environment = admit(request)
     catalog = services.catalogs[environment.name].records
     command = DeleteFlag(read_key(request), catalog, read_if_match(request))
-    cursor = await commit(services, environment, command, caller)
+    cursor = await commit(request, environment, command, caller)
     return web.Response(status=HTTPStatus.NO_CONTENT, headers={CURSOR_HEADER: str(cursor)})
 
 

@@ -8,19 +8,22 @@ from typing import Any
 from aiohttp import web
 
 from wigwag_proto.codec import encode
+from wigwag_server.admin.answers import admit_to_server, author
 from wigwag_server.auth.keys import Key, KeyKind, PutKeys, hash_token, new_token
+from wigwag_server.auth.rights import Right
 from wigwag_server.problems import Problem
-from wigwag_server.services import SERVICES, Services
+from wigwag_server.services import Services
 from wigwag_server.web.body import read_object
+from wigwag_server.web.operation import operation
 
 FIELDS = ("kind", "environment", "name")
 MAX_NAME = 128
 
 
+@operation("Make a key", needs=Right.ADMINISTER)
 async def create_key(request: web.Request) -> web.Response:
     """POST /admin/keys: make a key. The answer is the only time that its token is shown."""
-    services = request.app[SERVICES]
-    caller = services.guard.admit(request, KeyKind.ADMIN)
+    services, caller = admit_to_server(request)
     kind, environment, name = _read(services, await read_object(request))
     token = new_token(kind)
     key = Key(
@@ -32,7 +35,7 @@ async def create_key(request: web.Request) -> web.Response:
         created_at=round(time.time() * 1000),
         created_by=caller.name,
     )
-    await services.run_to_end(services.system.commit(PutKeys((key,))))
+    await services.run_to_end(services.system.commit(PutKeys((key,)), author(request, caller)))
     body = {
         "id": key.id,
         "key": token,

@@ -6,38 +6,43 @@ from aiohttp import web
 
 from wigwag_proto.commit import Cursor
 from wigwag_proto.errors import StoreUnavailable
-from wigwag_server.admin.answers import admit, answer, commit
+from wigwag_server.admin.answers import Within, admit, answer, commit
 from wigwag_server.admin.bodies import KillBody, read_key, read_kill_body, read_kill_many_body
 from wigwag_server.admin.find import find_record
 from wigwag_server.admin.flag_commands import KillFlags, ReviveFlag, keys_to_kill
 from wigwag_server.admin.flags import flag_answer
 from wigwag_server.auth.keys import Key
+from wigwag_server.auth.rights import Right
 from wigwag_server.environment import COMMIT_TIMEOUT_S, Environment
 from wigwag_server.problems import Problem
-from wigwag_server.services import Services
+from wigwag_server.services import SERVICES, Services
 from wigwag_server.web.body import read_object
+from wigwag_server.web.operation import operation
 
 # A kill does not wait for a store that does not answer: after this it goes out as an emergency.
 KILL_TIMEOUT_S = 1.0
 
 
+@operation("Kill a flag", needs=Right.KILL)
 async def kill_flag(request: web.Request) -> web.Response:
     """POST /admin/flags/{name}/kill: off, everywhere, above all rules. The body is optional."""
-    services, caller, environment = admit(request)
+    _, caller, environment = admit(request)
     key = read_key(request)
     body = read_kill_body(await read_object(request, optional=True))
     find_record(environment.replica.records, "flag", key)
-    return await _kill(services, environment, caller, (key,), body)
+    return await _kill(request, environment, caller, (key,), body)
 
 
+@operation("Kill several flags in one revision", needs=Right.KILL)
 async def kill_flags(request: web.Request) -> web.Response:
     """POST /admin/kill: several flags, by key or tag, in one revision."""
-    services, caller, environment = admit(request)
+    _, caller, environment = admit(request)
     body = read_kill_many_body(await read_object(request))
     keys = keys_to_kill(environment.replica.records, body.keys, body.tags)
-    return await _kill(services, environment, caller, keys, body)
+    return await _kill(request, environment, caller, keys, body)
 
 
+@operation("Lift a kill", needs=Right.REVIVE)
 async def revive_flag(request: web.Request) -> web.Response:
     """POST /admin/flags/{name}/revive: lift the kill; the configuration under it is in force again."""
     services, caller, environment = admit(request)
@@ -48,7 +53,7 @@ async def revive_flag(request: web.Request) -> web.Response:
     needs_no_store = emergencies.holds(key) and flag.get("kill") is None
     timeout_s = KILL_TIMEOUT_S if needs_no_store else COMMIT_TIMEOUT_S
     try:
-        cursor: Cursor | None = await commit(services, environment, ReviveFlag(key), caller, timeout_s=timeout_s)
+        cursor: Cursor | None = await commit(request, environment, ReviveFlag(key), caller, timeout_s=timeout_s)
     except StoreUnavailable:
         if not needs_no_store:
             raise
@@ -58,12 +63,14 @@ async def revive_flag(request: web.Request) -> web.Response:
 
 
 async def _kill(
-    services: Services, environment: Environment, caller: Key, keys: tuple[str, ...], body: KillBody
+    request: web.Request, environment: Environment, caller: Key, keys: tuple[str, ...], body: KillBody
 ) -> web.Response:
+    services = request.app[SERVICES]
     command = KillFlags(keys, by=caller.name, reason=body.reason, until=body.until)
+    Within(command, caller.scope)(environment.replica.records, 0, 0)  # an emergency asks no store whether it may be
     if not environment.degraded:
         try:
-            cursor = await commit(services, environment, command, caller, timeout_s=KILL_TIMEOUT_S)
+            cursor = await commit(request, environment, command, caller, timeout_s=KILL_TIMEOUT_S)
         except StoreUnavailable:
             return await _declare(services, environment, caller, keys, body)
         if not body.keys and not body.tags:

@@ -16,8 +16,10 @@ from wigwag_proto.snapshot import Tables
 from wigwag_server.admin.answers import CURSOR_HEADER, admit, answer, commit
 from wigwag_server.admin.bodies import read_key, read_segment_body
 from wigwag_server.admin.find import Plain, find_record
+from wigwag_server.auth.rights import Right
 from wigwag_server.problems import Problem
 from wigwag_server.web.body import read_object
+from wigwag_server.web.operation import operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class DeleteSegment:
         return [Change("segment", self.key, None)]
 
 
+@operation("List the segments of an environment", needs=Right.READ)
 async def list_segments(request: web.Request) -> web.Response:
     """GET /admin/segments: every segment, by key."""
     _, _, environment = admit(request)
@@ -77,6 +80,7 @@ async def list_segments(request: web.Request) -> web.Response:
     return answer(body, environment.replica.cursor)
 
 
+@operation("Show one segment", needs=Right.READ)
 async def show_segment(request: web.Request) -> web.Response:
     """GET /admin/segments/{name}."""
     _, _, environment = admit(request)
@@ -84,6 +88,7 @@ async def show_segment(request: web.Request) -> web.Response:
     return answer(segment, environment.replica.cursor)
 
 
+@operation("Create a segment, or replace its configuration", needs=Right.EDIT)
 async def put_segment(request: web.Request) -> web.Response:
     """POST /admin/segments/{name}: create, or replace."""
     services, caller, environment = admit(request)
@@ -91,14 +96,15 @@ async def put_segment(request: web.Request) -> web.Response:
     limits = services.settings.limits
     checked = read_segment_body(key, await read_object(request), limits.flag_bytes)
     created = key not in environment.replica.records.get("segment", {})
-    cursor = await commit(services, environment, PutSegment(key, checked.config, limits.segments), caller)
+    cursor = await commit(request, environment, PutSegment(key, checked.config, limits.segments), caller)
     segment = find_record(environment.replica.records, "segment", key)
     return answer(segment, cursor, HTTPStatus.CREATED if created else HTTPStatus.OK)
 
 
+@operation("Delete a segment", needs=Right.EDIT)
 async def delete_segment(request: web.Request) -> web.Response:
     """DELETE /admin/segments/{name}."""
     services, caller, environment = admit(request)
     command = DeleteSegment(read_key(request), services.catalogs[environment.name].records)
-    cursor = await commit(services, environment, command, caller)
+    cursor = await commit(request, environment, command, caller)
     return web.Response(status=HTTPStatus.NO_CONTENT, headers={CURSOR_HEADER: str(cursor)})

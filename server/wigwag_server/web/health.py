@@ -7,13 +7,16 @@ from aiohttp import web
 from wigwag_proto.codec import encode
 from wigwag_server.environment import Environment
 from wigwag_server.services import SERVICES
+from wigwag_server.web.operation import operation
 
 
+@operation("Whether the process lives", needs=())
 async def healthz(_: web.Request) -> web.Response:
     """Answer as long as the event loop turns."""
     return web.Response(body=b'{"status":"ok"}', content_type="application/json")
 
 
+@operation("Whether the server should get traffic", needs=())
 async def readyz(request: web.Request) -> web.Response:
     """Answer 200 while every environment is known and follows its store, else 503 with what is wrong."""
     services = request.app[SERVICES]

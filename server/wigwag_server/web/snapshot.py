@@ -12,11 +12,13 @@ from wigwag_server.auth.keys import KeyKind
 from wigwag_server.hub.hub import Hub
 from wigwag_server.problems import Problem
 from wigwag_server.services import SERVICES
+from wigwag_server.web.operation import operation
 
 AGE_HEADER = "Wigwag-Age-Ms"
 NOT_AT_ALL = re.compile(r"q=0(\.0{0,3})?")
 
 
+@operation("Read the whole state of an environment", needs=(KeyKind.SERVER,))
 async def snapshot(request: web.Request) -> web.StreamResponse:
     """Answer with the state, or 304 when the client has it.
 
