@@ -87,6 +87,13 @@ class Ruleset:
         """Take in the changes of one commit, all together. Returns the flags that are not what they were."""
         return self._take_in(changes, revision)
 
+    def affected_by(self, changes: Iterable[Change]) -> set[str]:
+        """Return the flags that these changes, already taken in, concern: also through segments and requirements."""
+        touched: set[str] = set()
+        for change in changes:
+            touched |= {change.key} if change.kind == "flag" else self._segment_users(change)
+        return self._links.with_dependents(touched)
+
     def kill_out_of_band(self, keys: Mapping[str, Kill]) -> list[FlagChange]:
         """Set the kills in force that are in no flag: emergencies, WIGWAG_KILL, the kill file; `keys` is all of them.
 
@@ -105,6 +112,9 @@ class Ruleset:
         """Return the names, not returned before, that code asked for and that no flag has."""
         return self.usage.drain_unknown()
 
+    def _segment_users(self, change: Change) -> set[str]:
+        return self._links.users_of_segment(change.key) if change.kind == "segment" else set()
+
     def _take_in(self, changes: Iterable[Change], revision: int) -> list[FlagChange]:
         touched: set[str] = set()
         for change in changes:
@@ -113,7 +123,7 @@ class Ruleset:
                 touched.add(change.key)
             elif change.kind == "segment":
                 self._records.set_segment(change.key, change.value)
-                touched |= self._links.users_of_segment(change.key)
+                touched |= self._segment_users(change)
         return self._recompile(touched, revision)
 
     def _recompile(self, touched: set[str], revision: int) -> list[FlagChange]:

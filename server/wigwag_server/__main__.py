@@ -14,7 +14,7 @@ from wigwag_server.bootstrap import check_bootstrap_token, first_admin_token
 from wigwag_server.dev import dev_banner, dev_keys
 from wigwag_server.lifecycle import Running, running
 from wigwag_server.log import LogFormat, set_up_logging
-from wigwag_server.settings import DEFAULT_PORT, BadSetting, Listen, Settings, parse_listen
+from wigwag_server.settings import DEFAULT_PORT, BadSetting, Listen, Settings, parse_listen, parse_origin
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +59,14 @@ def serve(
             help="Have streams opened anew at this age, so that several servers share them evenly.",
         ),
     ] = None,
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="WIGWAG_SERVER_CORS_ORIGIN",
+            metavar="ORIGIN",
+            help="Let web pages of this origin ask with a browser key, such as https://shop.example.  (repeatable)",
+        ),
+    ] = None,
     bootstrap_token: Annotated[
         str | None,
         typer.Option(envvar="WIGWAG_BOOTSTRAP_TOKEN", help="The first admin token of a fresh store.", hidden=True),
@@ -89,6 +97,7 @@ def serve(
             dev=dev,
             bootstrap_token=bootstrap_token,
             max_connection_age_s=max_connection_age,
+            cors_origins=tuple(parse_origin(origin) for origin in cors_origin or ()),
         )
         if dev and not settings.listen.loopback:
             raise BadSetting(f"--dev shows its keys, so it listens on loopback only, not on {listen}")

@@ -4,9 +4,11 @@ from aiohttp import web
 
 from wigwag_server.admin import flags, keys, kills, segments
 from wigwag_server.services import SERVICES, Services
+from wigwag_server.web import cors, ofrep
 from wigwag_server.web.health import healthz, readyz
 from wigwag_server.web.metrics import metrics
 from wigwag_server.web.middleware import problems
+from wigwag_server.web.simple_flag import simple_flag
 from wigwag_server.web.snapshot import snapshot
 from wigwag_server.web.stream import stream
 
@@ -15,10 +17,17 @@ def build_app(services: Services) -> web.Application:
     """Put the application together."""
     app = web.Application(middlewares=[problems], client_max_size=services.settings.limits.body_bytes)
     app[SERVICES] = services
+    app.on_response_prepare.append(cors.add_headers)
     app.add_routes(
         [
             web.get("/v1/stream", stream, allow_head=False),
             web.get("/v1/snapshot", snapshot),
+            web.post("/ofrep/v1/evaluate/flags", ofrep.evaluate_flags),
+            web.post("/ofrep/v1/evaluate/flags/{key}", ofrep.evaluate_flag),
+            web.get("/ofrep/v1/events", ofrep.events, allow_head=False),
+            web.options("/ofrep/{path:.*}", cors.preflight),
+            web.get("/api/flags/{name}", simple_flag),
+            web.options("/api/{path:.*}", cors.preflight),
             web.get("/healthz", healthz),
             web.get("/readyz", readyz),
             web.get("/metrics", metrics),

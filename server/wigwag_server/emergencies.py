@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -76,6 +76,7 @@ class Emergencies:
         self._called_off: set[tuple[str, str]] = set()  # emergency and flag, since the last commit
         self._changed = asyncio.Event()
         self._saving = asyncio.Lock()
+        self.watchers: list[Callable[[], None]] = []  # told when others are in force than before
         self.durable = True  # whether what is in force is on the disk
 
     async def open(self) -> None:
@@ -97,7 +98,7 @@ class Emergencies:
         emergency = Emergency(secrets.token_hex(8), tuple(keys), by, reason, round(time.time() * 1000))
         self._own[emergency.id] = emergency
         self._environment.replica.add_emergencies([emergency])
-        told = self._hub.emergencies_changed()
+        told = self._changed_in_force()
         logger.warning("emergency %s by %s kills %s: %d streams were told", emergency.id, by, ", ".join(keys), told)
         await self._save()
         self._changed.set()
@@ -121,10 +122,16 @@ class Emergencies:
                 self._own[again.id] = again
                 self._environment.replica.add_emergencies([again])
         if concerned:
-            self._hub.emergencies_changed(ended=tuple(each.id for each in concerned))
+            self._changed_in_force(ended=tuple(each.id for each in concerned))
             await self._save()
             self._changed.set()
         return bool(concerned)
+
+    def _changed_in_force(self, ended: tuple[str, ...] = ()) -> int:
+        told = self._hub.emergencies_changed(ended)
+        for watcher in self.watchers:
+            watcher()
+        return told
 
     async def run(self) -> None:
         """Commit what was declared as soon as the store can be written to. Runs until cancelled."""

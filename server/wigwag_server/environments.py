@@ -14,6 +14,8 @@ from wigwag_server.environment import Environment
 from wigwag_server.hub.hub import Hub
 from wigwag_server.kill_expiry import KillExpiry
 from wigwag_server.kills_again import KillsAgain
+from wigwag_server.ofrep.evaluator import Evaluator
+from wigwag_server.ofrep.notices import Notices
 from wigwag_server.services import Services
 from wigwag_server.store.store import Store
 
@@ -70,12 +72,17 @@ class Environments:
         catalog = Catalog(environment.replica)
         expiry = KillExpiry(environment)
         emergencies = Emergencies(environment, hub, self._emergencies_file(name))
-        environment.listeners += [hub, catalog, expiry, emergencies]
+        evaluator = Evaluator(environment)
+        notices = Notices(environment.replica, evaluator)
+        emergencies.watchers.append(notices.emergencies_changed)
+        environment.listeners += [hub, catalog, expiry, emergencies, evaluator, notices]
         environment.on_overruled.append(KillsAgain(environment, tasks).overruled)
         services.environments[name] = environment
         services.hubs[name] = hub
         services.catalogs[name] = catalog
         services.emergencies[name] = emergencies
+        services.evaluators[name] = evaluator
+        services.notices[name] = notices
         await environment.open(patience_s=patience_s)
         tasks.start(f"hub of {name}", hub.run())
         tasks.start(f"kill expiry of {name}", expiry.run())
@@ -89,6 +96,8 @@ class Environments:
         hub = services.hubs.pop(name)
         services.catalogs.pop(name)
         services.emergencies.pop(name)
+        services.evaluators.pop(name)
+        services.notices.pop(name).end()
         await hub.drain(services.settings.drain_s)
         await environment.close()
         await self._tasks.pop(name).close()

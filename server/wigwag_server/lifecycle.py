@@ -116,6 +116,8 @@ async def _drain(services: Services, site: web.TCPSite) -> None:
     streams = sum(len(hub.connections) for hub in services.hubs.values())
     if streams:
         logger.info("draining %d streams", streams)
+    for notices in services.notices.values():
+        notices.end()
     await asyncio.gather(*(hub.drain(window_s) for hub in services.hubs.values()))
 
 

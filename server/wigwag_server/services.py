@@ -15,6 +15,8 @@ from wigwag_server.catalog import Catalog
 from wigwag_server.emergencies import Emergencies
 from wigwag_server.environment import Environment
 from wigwag_server.hub.hub import Hub
+from wigwag_server.ofrep.evaluator import Evaluator
+from wigwag_server.ofrep.notices import Notices
 from wigwag_server.problems import Problem
 from wigwag_server.settings import Settings
 
@@ -35,6 +37,8 @@ class Services:
     hubs: dict[str, Hub] = field(default_factory=dict)
     catalogs: dict[str, Catalog] = field(default_factory=dict)
     emergencies: dict[str, Emergencies] = field(default_factory=dict)
+    evaluators: dict[str, Evaluator] = field(default_factory=dict)
+    notices: dict[str, Notices] = field(default_factory=dict)
     draining: bool = False
     snapshots_sending: int = 0
     _writes: set[asyncio.Task[Any]] = field(default_factory=set)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from wigwag_proto.errors import WigwagError
 
@@ -53,6 +54,7 @@ class Limits:
     flags: int = 10_000
     segments: int = 10_000
     snapshots_at_once: int = 256
+    context_bytes: int = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Settings:
     often each stream hears from the server. `settle_s` is how long the servers of a Redis that came back may offer
     what they hold, before the best of it is the state again. Connections end at a random age of 80 to 100 % of
     `max_connection_age_s` (None: never), so that after a restart the streams find their way back to all servers.
+    `cors_origins` are those of web pages that may ask with a browser key; `*` is any.
     """
 
     listen: Listen = field(default_factory=Listen)
@@ -76,6 +79,7 @@ class Settings:
     heartbeat_s: float = 5.0
     settle_s: float = 3.0
     max_connection_age_s: float | None = None
+    cors_origins: tuple[str, ...] = ()
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -87,3 +91,11 @@ def parse_listen(text: str) -> tuple[str, int]:
     if ":" in host and not text.startswith("["):
         raise BadSetting(f"--listen {text!r}: put an IPv6 address in brackets, such as [::1]:{DEFAULT_PORT}")
     return host or "0.0.0.0", int(port)  # noqa: S104 - checked by Listen.check
+
+
+def parse_origin(text: str) -> str:
+    """Read an origin as browsers send it: scheme, host, port, and nothing else. Raises BadSetting."""
+    url = urlsplit(text)
+    if text == "*" or (url.scheme in ("http", "https") and url.netloc and text == f"{url.scheme}://{url.netloc}"):
+        return text
+    raise BadSetting(f"--cors-origin {text!r} is no origin, such as https://shop.example (without a path), or *")

@@ -18,9 +18,14 @@ class Guard:
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
 
-    def admit(self, request: web.Request, *kinds: KeyKind) -> Key:
-        """Return the key of the request. Raises Problem: 401 for no valid key, 403 for one of another kind, 503."""
+    def admit(self, request: web.Request, *kinds: KeyKind, api_key: bool = False) -> Key:
+        """Return the key of the request. Raises Problem: 401 for no valid key, 403 for one of another kind, 503.
+
+        With `api_key` it may also stand in `X-API-Key`, as OFREP has it.
+        """
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if api_key and not token and "X-API-Key" in request.headers:
+            scheme, token = "bearer", request.headers["X-API-Key"]
         if scheme.lower() != "bearer" or not token.strip():
             raise Problem(
                 HTTPStatus.UNAUTHORIZED,

@@ -95,6 +95,10 @@ class Keys:
         # The look-up above takes time that depends on the hash alone, which says nothing of the token.
         return key if key is not None and hmac.compare_digest(key.hash, digest) else None
 
+    def of_id(self, key_id: str) -> Key | None:
+        """Return the key of that id."""
+        return self._by_id.get(key_id)
+
     @property
     def known(self) -> bool:
         """Whether it is known yet which keys there are."""

@@ -1,0 +1,1 @@
+"""The OpenFeature Remote Evaluation Protocol (OFREP): decisions made here, for browsers and other languages."""
