@@ -22,6 +22,7 @@ class ServerProcess:
     url: str
     admin_token: str
     server_key: str
+    client_key: str
     folder: Path
     process: subprocess.Popen[bytes]
 
@@ -48,7 +49,7 @@ def server_process(folder: Path, *, store: str | None = None, listen: str = "127
             assert not ended, f"the server did not start:\n{(folder / 'server.log').read_text()}"
             time.sleep(0.02)
         dev = json.loads(dev_file.read_bytes())
-        yield ServerProcess(dev["url"], dev["adminToken"], dev["serverKey"], folder, process)
+        yield ServerProcess(dev["url"], dev["adminToken"], dev["serverKey"], dev["clientKey"], folder, process)
     finally:
         process.terminate()
         try:

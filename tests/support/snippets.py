@@ -96,6 +96,7 @@ class Reader:
             "WIGWAG_URL": server.url,
             "WIGWAG_TOKEN": server.admin_token,
             "WIGWAG_KEY": server.server_key,
+            "WIGWAG_CLIENT_KEY": server.client_key,
         }
 
     def filled_in(self, text: str) -> str:
@@ -105,6 +106,7 @@ class Reader:
             ("http://127.0.0.1:8420", server.url),
             ("ww_admin_…", server.admin_token),
             ("ww_server_…", server.server_key),
+            ("ww_client_…", server.client_key),
         ):
             text = text.replace(placeholder, value)
         return text
