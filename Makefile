@@ -20,13 +20,21 @@ $(VENV)/.installed: pyproject.toml
 	fi
 	@touch $@
 
+$(VENV)/.browser: $(VENV)/.installed
+	@if command -v uv >/dev/null 2>&1; then \
+		uv pip install --quiet --python $(BIN)/python --group browser; \
+	else \
+		$(BIN)/python -m pip install --quiet --group browser; \
+	fi
+	@touch $@
+
 demo: $(VENV)/.installed ## server, example app, and a kill that you can watch arrive (STORE=redis://… for Redis)
 	@$(BIN)/python -m examples.demo $(if $(STORE),--store '$(STORE)')
 
 test: $(VENV)/.installed ## all tests that fit in five minutes, on real Redis and SQLite
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not long'
 
-test-long: $(VENV)/.installed ## the tests that take longer
+test-long: $(VENV)/.browser ## the tests that take longer; needs chromium, and node with npm
 	@$(BIN)/python -m pytest -m long
 
 simulate: $(VENV)/.installed ## many seeds of the simulation (SEEDS=10000)
