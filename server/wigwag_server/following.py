@@ -70,7 +70,7 @@ class Following:
         self._timer: asyncio.TimerHandle | None = None
         self._moved = asyncio.Event()
         self._closed = False
-        self._degraded = True
+        self._degraded: bool | None = None  # None: nothing was said yet
 
     def close(self) -> None:
         """Stop: nothing is read or told any more."""
@@ -109,9 +109,10 @@ class Following:
         """Say it once when the store is lost or found again."""
         if degraded == self._degraded or (degraded and self.follower.last_error is None):
             return
-        self._degraded = degraded
+        first, self._degraded = self._degraded is None, degraded
         if degraded:
-            logger.warning("%s no longer follows the store: %s", self.name, self.follower.last_error)
+            state = "cannot follow the store yet" if first else "no longer follows the store"
+            logger.warning("%s %s: %s", self.name, state, self.follower.last_error)
         else:
             logger.info("%s follows the store at %s", self.name, self.replica.cursor)
 

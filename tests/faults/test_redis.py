@@ -298,6 +298,19 @@ async def test_a_server_that_starts_while_redis_is_down_serves_its_own_last_copy
         await until(lambda: not flags.is_enabled("checkout"), "the kill")
 
 
+async def test_a_server_that_starts_without_its_store_says_what_is_wrong_and_when_it_is_well(
+    own_redis: RedisServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    await own_redis.stop()
+    settings = ServerSettings(listen=Listen(port=0), store=own_redis.url, data_dir=tmp_path / "new", patience_s=0.1)
+    async with lifecycle.running(settings):
+        await until(lambda: "production cannot follow the store yet: " in caplog.text, "the warning")
+        await own_redis.start()
+        await until(lambda: "production follows the store" in caplog.text, "the good news")
+        assert caplog.text.count("production cannot follow the store yet") == 1
+
+
 async def test_a_server_that_knows_no_keys_yet_refuses_nobody_for_good(own_redis: RedisServer, tmp_path: Path) -> None:
     """A fresh server process that starts while Redis is away: a 401 would keep clients away for minutes."""
     async with running(own_redis.url, data_dir=tmp_path / "data") as server:
