@@ -117,7 +117,7 @@ class DiskCopy:
             self._dirty.set()  # the thread goes on, but nobody will hear whether it succeeded
             raise
         except Exception as error:  # noqa: BLE001  # a copy on disk is never worth the flags themselves
-            if self.last_error is None:
+            if self.last_error is None and not _is_shutdown(error):
                 logger.warning("cannot keep the last known snapshot in %s: %s", self.path, error)
             self.last_error = error
         else:
@@ -144,6 +144,14 @@ class DiskCopy:
             return decode_file(self.path.read_bytes()).cursor.rank > snapshot.cursor.rank
         except (OSError, MalformedFile):
             return False
+
+
+def _is_shutdown(error: Exception) -> bool:
+    """Say whether no thread writes because the process is ending: that is no fault of the disk, and nobody's concern.
+
+    Python tells it by these words alone; that no thread can be had ("can't start new thread") is something else.
+    """
+    return isinstance(error, RuntimeError) and "shutdown" in str(error)
 
 
 def _identity(path: Path) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 DEEPEST_JSON = 32
+MOST_LISTED = 30
 JSON_TYPES: tuple[tuple[type, str], ...] = (
     (bool, "a boolean"),
     (int, "a number"),
@@ -109,9 +110,17 @@ def every(results: list[bool]) -> bool:
 def unknown_name(what: str, name: object, known: Collection[str]) -> str:
     """Say that a name is not known, and which known one was probably meant."""
     near = difflib.get_close_matches(name[:128], known, n=1, cutoff=0.5) if isinstance(name, str) else []
-    return f"unknown {what} {shown(name)}; " + (
-        f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
-    )
+    hint = f"did you mean {near[0]!r}?" if near else _what_is_known(known)
+    return f"unknown {what} {shown(name)}; {hint}"
+
+
+def _what_is_known(known: Collection[str]) -> str:
+    """List them, up to a number that a person reads: of flags there may be thousands."""
+    if not known:
+        return "there is none"
+    listed = ", ".join(sorted(known)[:MOST_LISTED])
+    more = len(known) - MOST_LISTED
+    return f"known are {listed}" + (f" and {more:,} more" if more > 0 else "")
 
 
 def a(value: Any) -> str:

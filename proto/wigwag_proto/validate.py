@@ -191,7 +191,7 @@ def _check_variants(problems: Problems, pointer: str, variants: list[Any]) -> No
                 problems.add(f"{at}/weight", f"must not be negative: {weight}; 0 means never")
     problems.are_unique(pointer, variants, "name")
     if variants and len(weights) == len(variants) and not 0 < sum(map(float, weights)) < float("inf"):
-        problems.add(pointer, "needs weights with a sum above 0, else no variant can be picked")
+        problems.add(pointer, "needs weights with a finite sum above 0, else no variant can be picked")
 
 
 def _check_overrides(problems: Problems, overrides: Any) -> None:

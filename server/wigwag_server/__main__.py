@@ -153,10 +153,5 @@ def _without_password(url: str) -> str:
     return f"{scheme}://…@{rest.rpartition('@')[2]}" if separator and "@" in rest else url
 
 
-def main() -> None:
-    """Run the command."""
-    app()
-
-
 if __name__ == "__main__":
-    main()
+    app(prog_name="wigwag-server")

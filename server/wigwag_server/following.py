@@ -5,8 +5,9 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from typing import Protocol
 
 from wigwag_proto.commit import Commit, Cursor, Epoch
 from wigwag_proto.errors import StoreUnavailable
@@ -70,7 +71,7 @@ class Following:
         self._timer: asyncio.TimerHandle | None = None
         self._moved = asyncio.Event()
         self._closed = False
-        self._degraded = True
+        self._degraded: bool | None = None  # None: nothing was said yet
 
     def close(self) -> None:
         """Stop: nothing is read or told any more."""
@@ -109,9 +110,10 @@ class Following:
         """Say it once when the store is lost or found again."""
         if degraded == self._degraded or (degraded and self.follower.last_error is None):
             return
-        self._degraded = degraded
+        first, self._degraded = self._degraded is None, degraded
         if degraded:
-            logger.warning("%s no longer follows the store: %s", self.name, self.follower.last_error)
+            state = "cannot follow the store yet" if first else "no longer follows the store"
+            logger.warning("%s %s: %s", self.name, state, self.follower.last_error)
         else:
             logger.info("%s follows the store at %s", self.name, self.replica.cursor)
 
@@ -123,16 +125,16 @@ class Following:
                 if (running := self._feeds.pop(feed, None)) is not None:
                     running.cancel()
             case ReadHead():
-                self._tasks.start(f"head of {self.name}", self._read(self._read_head()))
+                self._tasks.start(f"head of {self.name}", self._read(self._read_head))
             case ReadCommits(cursor):
-                self._tasks.start(f"commits of {self.name}", self._read(self._read_commits(cursor)))
+                self._tasks.start(f"commits of {self.name}", self._read(partial(self._read_commits, cursor)))
             case ReadSnapshot():
-                self._tasks.start(f"snapshot of {self.name}", self._read(self._read_snapshot()))
+                self._tasks.start(f"snapshot of {self.name}", self._read(self._read_snapshot))
             case Settle():
-                self._tasks.start(f"settling of {self.name}", self._read(self._settle()))
+                self._tasks.start(f"settling of {self.name}", self._read(self._settle))
             case Renew():
                 logger.error("%s in the store begins a new history: %s", self.name, action.why)
-                self._tasks.start(f"new history of {self.name}", self._read(self._renew(action)))
+                self._tasks.start(f"new history of {self.name}", self._read(partial(self._renew, action)))
             case Overruled(cursor, records):
                 logger.error("%s: what was held at %s is overruled by the store", self.name, cursor)
                 self._owner.overruled(records)
@@ -156,9 +158,10 @@ class Following:
         async for each in told:
             self.handle(CommitHeard(each.epoch, each.commit))
 
-    async def _read(self, reading: Coroutine[Any, Any, Event]) -> None:
+    async def _read(self, reading: Callable[[], Awaitable[Event]]) -> None:
+        # Called here and not by who starts the task: one that is cancelled before it begins would never await it.
         try:
-            event = await reading
+            event = await reading()
         except StoreUnavailable as error:
             event = ReadFailed(str(error))
         except Exception as error:

@@ -85,12 +85,14 @@ async def test_a_drain_says_goodbye_to_every_stream_spread_over_its_window(
             await until(lambda: streams.open == count, "all streams", PATIENCE_S)
             assert await server.stop() == 0
             await until(lambda: len(streams.goodbyes) == count, "all goodbyes")
-            said = [at for at, _ in streams.goodbyes]
+            said = sorted(at for at, _ in streams.goodbyes)
             span_s = max(said) - min(said)
             print(f"{count} goodbyes over {span_s:.2f} s; at most {busiest(said)} in 10 ms")
             # 1,000 a second, in five seconds at most.
-            assert span_s > 0.5 * min(5.0, count / 1000)
-            assert busiest(said) < count / 4
+            window_s = min(5.0, count / 1000)
+            assert span_s > 0.5 * window_s
+            # Whoever listens may be held up for some of it, and then hears several in one instant.
+            assert said[count * 3 // 4] - said[count // 4] > 0.1 * window_s
             assert all(0.1 <= retry_s <= 1.0 for _, retry_s in streams.goodbyes)
             assert busiest(at + retry_s for at, retry_s in streams.goodbyes) < count / 4
 

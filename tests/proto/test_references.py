@@ -89,3 +89,16 @@ def test_who_needs_a_flag_or_segment_is_listed() -> None:
     assert flags_that_need_flag("b", flags) == []
     assert flags_that_need_segment("s", flags) == ["c", "d"]
     assert flags_that_need_segment("t", flags) == ["c"]
+
+
+def test_a_suggestion_stays_short_however_many_there_are() -> None:
+    flags = flags_of(**{f"flag-{n:05}": {} for n in range(10_000)}, f=requires("zzz"))
+    (message,) = problems("f", flags).values()
+    assert "flag-00000" in message
+    assert "and 9,971 more" in message
+    assert len(message) < 1000
+
+
+def test_where_there_is_none_the_message_says_so() -> None:
+    (message,) = problems("f", flags_of(f={"rules": [rule("beta")]})).values()
+    assert message == "unknown segment 'beta'; there is none"

@@ -17,8 +17,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SAY = {
     HTTPStatus.NOT_FOUND: "There is nothing at {path}. The routes are listed in docs/http-api.md.",
-    HTTPStatus.METHOD_NOT_ALLOWED: "{path} does not take {method}.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this server takes.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "{path} does not take {method}. It takes {allowed}.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
+        "The body is larger than this server takes: at most {limit:,} bytes. Move long lists of ids into segments."
+    ),
 }
 
 
@@ -56,5 +58,7 @@ def _unavailable(error: StoreUnavailable) -> Problem:
 def _from_aiohttp(request: web.Request, error: web.HTTPException) -> Problem:
     status = HTTPStatus(error.status)
     detail = SAY.get(status, error.text or status.description)
-    headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-    return Problem(status, detail.format(path=request.path, method=request.method), headers=headers)
+    allowed = error.headers.get("Allow", "")
+    headers = {"Allow": allowed} if allowed else {}
+    known = {"allowed": allowed.replace(",", ", "), "limit": request.client_max_size}
+    return Problem(status, detail.format(path=request.path, method=request.method, **known), headers=headers)

@@ -70,11 +70,14 @@ def on_a_terminal(cli_server: ServerProcess, key: str, typed: bytes) -> tuple[in
         stderr=theirs,
     ) as process:
         os.close(theirs)
-        shown = b""
-        while b"delete it:" not in shown:
-            shown += os.read(ours, 4096)
-        os.write(ours, typed)
-        code = process.wait(20)
+        try:
+            shown = b""
+            while b"delete it:" not in shown:
+                shown += os.read(ours, 4096)
+            os.write(ours, typed)
+            code = process.wait(20)
+        finally:
+            process.kill()  # one that has ended does not mind; one that has not would be waited for
     shown += os.read(ours, 4096)
     os.close(ours)
     return code, shown
