@@ -133,11 +133,12 @@ async def fills_its_disk(flags: FlagClient) -> None:
         say("ready")
         while disk_well(flags) or flags.is_enabled("checkout"):
             await asyncio.sleep(LOOK_EVERY_S)
-        say("full", flags.status.connected, len(flags_files(flags)))
+        say("full", flags.status.connected)
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
         while not disk_well(flags):
             await asyncio.sleep(LOOK_EVERY_S)
-        say("well", *(b'"kill":{' in path.read_bytes() for path in flags_files(flags)))
+        say("well")
+    say("left", *(b'"kill":{' in path.read_bytes() for path in flags_files(flags)))
 
 
 def disk_well(flags: FlagClient) -> bool:
@@ -146,7 +147,7 @@ def disk_well(flags: FlagClient) -> bool:
 
 def flags_files(flags: FlagClient) -> list[Path]:
     assert flags._settings.cache_dir is not None
-    return list(flags._settings.cache_dir.iterdir())
+    return list(flags._settings.cache_dir.glob("*"))  # also where there is no such folder yet
 
 
 def main(what: str, url: str, key: str, cache: str) -> None:

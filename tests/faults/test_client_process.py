@@ -264,7 +264,7 @@ async def test_a_full_disk_costs_one_warning_until_there_is_room_again(server: S
         await server.put("other", enabled=True, description=str(number))
         await asyncio.sleep(0.05)
     await server.kill("checkout")
-    await heard(process.stdout, "full True 1", "well True")
+    await heard(process.stdout, "full True", "well", "left True")
     _, errors = await process.communicate()
     assert errors.count(b"cannot keep the last known snapshot") == 1, errors
 
