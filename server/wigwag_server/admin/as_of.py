@@ -106,7 +106,7 @@ class Past:
                 found.append(entry)
                 if self.moment.includes(entry.revision, entry.at):
                     return found
-            if len(recorded) < query.limit:
+            if not recorded:  # a page may be short of what the log has lost
                 return found
             before = recorded[-1].sequence
             if most is not None and len(found) >= most:
