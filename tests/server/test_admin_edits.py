@@ -253,6 +253,14 @@ async def test_json_that_is_too_deep_is_refused_with_where(embedded: Server) -> 
     is_problem(await embedded.ask("POST", "/admin/flags/a/explain", json={"context": deep}), 422, "/context", "levels")
 
 
+async def test_what_recursion_could_not_walk_is_refused(embedded: Server) -> None:
+    await embedded.put("a")
+    for depth in (100, 900):
+        data = b'{"description": ' + b'{"a":' * depth + b"1" + b"}" * depth + b"}"
+        for method, path in (("PATCH", "/admin/flags/a"), ("POST", "/admin/flags/a"), ("POST", "/admin/explain")):
+            is_problem(await embedded.ask(method, path, data=data, headers=JSON), 400, "64 levels")
+
+
 async def test_a_damaged_flag_is_not_patched_but_written_anew(redis_server: RedisServer, tmp_path: Path) -> None:
     async with running(redis_server.url, data_dir=tmp_path / "one") as server:
         await server.put("checkout", enabled=True)

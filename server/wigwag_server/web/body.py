@@ -10,6 +10,7 @@ from aiohttp import web
 from wigwag_proto.codec import decode
 from wigwag_proto.errors import Malformed
 from wigwag_server.problems import Problem
+from wigwag_server.web.depth import DEEPEST, too_deep
 
 # `curl -d` calls every body a form: in an incident nobody should have to remember a header.
 JSON_TYPES = ("application/json", "application/x-www-form-urlencoded")
@@ -30,9 +31,12 @@ async def read_json(request: web.Request, *, default: Any = None, types: tuple[s
             f"Send JSON with 'Content-Type: {types[0]}', not '{request.content_type}'.",
         )
     try:
-        return decode_exactly(data)
+        body = decode_exactly(data)
     except Malformed as error:
         raise Problem(HTTPStatus.BAD_REQUEST, f"The body is {error}.") from None
+    if too_deep(body):
+        raise Problem(HTTPStatus.BAD_REQUEST, f"The body is nested more than {DEEPEST} levels deep; flatten it.")
+    return body
 
 
 def decode_exactly(data: bytes) -> Any:
