@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from tests.server.test_admin_flags import BODY, is_problem
+from tests.server.test_operations import token_of
 from tests.support.redis_server import RedisServer
 from tests.support.server import Server, running
 from wigwag_proto.audit import AuditQuery, Entry
+from wigwag_server.auth.rights import Role, Scope
 
 JSON = {"Content-Type": "application/json"}
 MERGE = {"Content-Type": "application/merge-patch+json"}
@@ -259,6 +261,25 @@ async def test_what_recursion_could_not_walk_is_refused(embedded: Server) -> Non
         data = b'{"description": ' + b'{"a":' * depth + b"1" + b"}" * depth + b"}"
         for method, path in (("PATCH", "/admin/flags/a"), ("POST", "/admin/flags/a"), ("POST", "/admin/explain")):
             is_problem(await embedded.ask(method, path, data=data, headers=JSON), 400, "64 levels")
+
+
+async def test_a_token_changes_only_what_it_is_limited_to_by_whatever_route(server: Server) -> None:
+    await server.put("checkout", enabled=True, tags=["payments"])
+    before = await server.put("search", enabled=True)
+    await server.put("search")
+    token = await token_of(server, Role.EDITOR, Scope(tags=("payments",)))
+    assert (await server.ask("PATCH", "/admin/flags/checkout", token=token, json={"enabled": False})).status == 200
+    for method, path, body in (
+        ("PATCH", "/admin/flags/search", {"tags": ["payments"]}),
+        ("PATCH", "/admin/flags/checkout", {"tags": []}),
+        ("POST", "/admin/flags/search/revert/2", None),
+        ("POST", "/admin/flags/search/revert/2?dryRun=true", None),
+        ("POST", "/admin/flags/search/revive", None),
+        ("POST", "/admin/kill", {"pattern": "*"}),
+        ("DELETE", "/admin/flags/search?confirm=search", None),
+    ):
+        is_problem(await server.ask(method, path, token=token, json=body), 403, "payments")
+    assert (await server.ask("POST", "/admin/flags/search/revert/2")).body["enabled"] == before["enabled"]
 
 
 async def test_a_damaged_flag_is_not_patched_but_written_anew(redis_server: RedisServer, tmp_path: Path) -> None:

@@ -241,7 +241,7 @@ def test_the_api_the_store_and_a_simple_model_agree(todo: list[tuple[str, str, A
 
 @pytest.mark.long
 @given(todos)
-@settings(max_examples=100)
+@settings(max_examples=25)
 def test_they_agree_on_redis_as_well(todo: list[tuple[str, str, Any, Any]]) -> None:
     async def on_a_new_redis(folder: Path) -> None:
         async with RedisServer(folder / "redis") as redis:

@@ -82,6 +82,8 @@ async def revive_flag(request: web.Request) -> web.Response:
     ]
     refuse("Nothing was revived.", found)
     flag = find_record(environment.replica.records, "flag", key)
+    # Where only an emergency ends, no flag changes: the scope is asked about the flag all the same.
+    _check_scope(environment, caller, KillFlags((key,), by=caller.name))
     command = ReviveFlag(key)
     if dry_run:
         return done_answer(environment, key, await write(request, environment, command, caller, "", dry_run=True))
@@ -108,7 +110,7 @@ async def carry_out(
 
     The audit log says why by the comment or, without one, by the reason.
     """
-    Within(command, caller.scope)(environment.replica.records, 0, 0)  # an emergency asks no store whether it may be
+    _check_scope(environment, caller, command)  # an emergency asks no store whether it may be
     if not environment.degraded:
         try:
             return await commit(
@@ -117,6 +119,11 @@ async def carry_out(
         except StoreUnavailable:
             pass
     return await _declare(request.app[SERVICES], environment, caller, command)
+
+
+def _check_scope(environment: Environment, caller: Key, command: KillFlags) -> None:
+    """Raise Problem (403) where a token is limited to other flags than those of the command."""
+    Within(command, caller.scope)(environment.replica.records, 0, 0)
 
 
 def still_there(environment: Environment, keys: Sequence[str]) -> list[object]:

@@ -66,7 +66,8 @@ def rewind(kind: str, key: str, present: Any, entries: Iterable[Entry], moment: 
 def rewind_all(present: Tables, entries: Iterable[Entry], moment: Moment) -> Tables:
     """Return all flags and segments as they were at a moment. `entries` are all since then, newest first.
 
-    Raises Unknown. A record of which the log has lost creation and end cannot be missed here; `rewind` misses nothing.
+    Raises Unknown. One gap does not show here, but does in `rewind`: a record that is gone by now, and whose deletion
+    the log has lost, is missing from the result, since its earlier entries are not looked at.
     """
     by_record: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
