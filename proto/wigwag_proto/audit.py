@@ -39,10 +39,6 @@ class Author(msgspec.Struct, frozen=True, kw_only=True):
 WIGWAG = Author(name="wigwag")
 
 
-# What the server does by itself: a kill that runs out, emergencies that are committed.
-WIGWAG = Author(name="wigwag")
-
-
 class Touched(msgspec.Struct, frozen=True):
     """A record before and after a commit, as plain objects; None where it was not there."""
 
@@ -69,6 +65,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     request: str = ""
     approved_by: str = ""
     changes: tuple[Touched, ...] = ()
+
+    def touching(self, kind: str, key: str) -> Touched | None:
+        """Return what it did to a record, None for nothing."""
+        return next((each for each in self.changes if (each.kind, each.key) == (kind, key)), None)
 
 
 class Recorded(msgspec.Struct, frozen=True):

@@ -57,15 +57,21 @@ class Checked(msgspec.Struct, frozen=True):
 
 
 def check_flag_body(
-    body: Any, *, key: str | None = None, kill: Mapping[str, Any] | None = None, largest: int = LARGEST_FLAG
+    body: Any,
+    *,
+    key: str | None = None,
+    kill: Mapping[str, Any] | None = None,
+    largest: int = LARGEST_FLAG,
+    also: tuple[str, ...] = (),
 ) -> Checked:
     """Check the body of a write of a flag.
 
     `key` is the key in the URL; without one the body must name it. `kill` is the plain kill now in force.
-    `largest` is in bytes of JSON. Fields that are not there are not added, so this also serves partial bodies.
+    `largest` is in bytes of JSON. `also` are fields that the caller checks. Fields that are not there are not added,
+    so this also serves partial bodies.
     """
     problems = Problems()
-    if problems.is_object("", body, (*FLAG_FIELDS, "killSwitch", *SERVER_FIELDS)):
+    if problems.is_object("", body, (*FLAG_FIELDS, "killSwitch", *SERVER_FIELDS, *also)):
         _check_key(problems, body, key)
         _check_kill(problems, body, kill)
         _check_plain_fields(problems, body)
@@ -77,11 +83,13 @@ def check_flag_body(
     return _checked(problems, body, FLAG_FIELDS)
 
 
-def check_segment_body(body: Any, *, key: str | None = None, largest: int = LARGEST_FLAG) -> Checked:
+def check_segment_body(
+    body: Any, *, key: str | None = None, largest: int = LARGEST_FLAG, also: tuple[str, ...] = ()
+) -> Checked:
     """Check the body of a write of a segment; as `check_flag_body`, where a segment has the same."""
     problems = Problems()
     fields = (*SEGMENT_FIELDS, "key", "createdAt", "updatedAt", "revision")
-    if problems.is_object("", body, fields):
+    if problems.is_object("", body, (*fields, *also)):
         _check_key(problems, body, key)
         _check_ids(problems, body, "include", "exclude")
         check_rules(problems, "/rules", body.get("rules", []), in_segment=True)

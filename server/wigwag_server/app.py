@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from wigwag_server.admin import flags, keys, kills, segments
+from wigwag_server.admin import alert_kill, explanations, flags, histories, keys, kills, segments
 from wigwag_server.services import SERVICES, Services
 from wigwag_server.web import cors, ofrep
 from wigwag_server.web.health import healthz, readyz
@@ -34,14 +34,23 @@ def build_app(services: Services) -> web.Application:
             web.get("/admin/flags", flags.list_flags),
             web.get("/admin/flags/{name}", flags.show_flag),
             web.post("/admin/flags/{name}", flags.put_flag),
+            web.patch("/admin/flags/{name}", flags.patch_flag),
             web.delete("/admin/flags/{name}", flags.delete_flag),
+            web.get("/admin/flags/{name}/history", histories.flag_history),
+            web.post("/admin/flags/{name}/revert/{revision}", histories.revert_flag),
+            web.post("/admin/flags/{name}/explain", explanations.explain_flag),
+            web.post("/admin/explain", explanations.explain_flags),
             web.post("/admin/flags/{name}/kill", kills.kill_flag),
             web.post("/admin/flags/{name}/revive", kills.revive_flag),
             web.post("/admin/kill", kills.kill_flags),
+            web.post("/v1/kill", alert_kill.kill_by_alert),
             web.get("/admin/segments", segments.list_segments),
             web.get("/admin/segments/{name}", segments.show_segment),
             web.post("/admin/segments/{name}", segments.put_segment),
+            web.patch("/admin/segments/{name}", segments.patch_segment),
             web.delete("/admin/segments/{name}", segments.delete_segment),
+            web.get("/admin/segments/{name}/history", histories.segment_history),
+            web.post("/admin/segments/{name}/revert/{revision}", histories.revert_segment),
             web.post("/admin/keys", keys.create_key),
         ]
     )

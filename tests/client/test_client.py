@@ -49,7 +49,7 @@ async def test_a_kill_arrives_and_a_revive_too(server: Server) -> None:
         await until(lambda: not flags.is_enabled("checkout"), "the kill")
         await server.revive("checkout")
         await until(lambda: flags.is_enabled("checkout"), "the revival")
-        await server.ask("DELETE", "/admin/flags/checkout")
+        await server.ask("DELETE", "/admin/flags/checkout?confirm=checkout")
         await until(lambda: flags.is_enabled("checkout", default=False) is False, "the deletion")
 
 
@@ -66,7 +66,7 @@ async def test_changes_are_told_to_callbacks_and_iterators_in_order(server: Serv
         await server.revive("checkout")
         assert (await anext(changes)).what == "revived"
         end()
-        await server.ask("DELETE", "/admin/flags/checkout")
+        await server.ask("DELETE", "/admin/flags/checkout?confirm=checkout")
         last = await anext(changes)
         assert (last.what, last.after) == ("deleted", None)
         assert seen == [("checkout", "killed"), ("checkout", "revived")]

@@ -355,7 +355,7 @@ async def test_changes_begin_when_they_are_asked_for_and_are_forgotten_when_they
         await until(lambda: not client.is_enabled("checkout"), "the kill")
         assert (await anext(changes)).what == "killed"
         await server.put("short", enabled=True)
-        await server.ask("DELETE", "/admin/flags/short")
+        await server.ask("DELETE", "/admin/flags/short?confirm=short")
         await server.revive("checkout")
         await until(lambda: client.is_enabled("checkout"), "the revival")
         assert (await anext(changes)).key == "checkout"

@@ -195,11 +195,17 @@ async def test_an_edit_that_is_based_on_an_old_revision_is_refused_with_what_the
         theirs = await server.ask("POST", "/admin/flags/checkout", json={"owner": "x"}, headers={"If-Match": etag})
         assert theirs.status == 412
         assert theirs.body["current"] == mine.body
-        assert (await server.ask("DELETE", "/admin/flags/checkout", headers={"If-Match": etag})).status == 412
-        assert (await server.ask("DELETE", "/admin/flags/checkout", headers={"If-Match": "x"})).status == 400
+        assert (
+            await server.ask("DELETE", "/admin/flags/checkout?confirm=checkout", headers={"If-Match": etag})
+        ).status == 412
+        assert (
+            await server.ask("DELETE", "/admin/flags/checkout?confirm=checkout", headers={"If-Match": "x"})
+        ).status == 400
         new = await server.ask("POST", "/admin/flags/other", json={}, headers={"If-Match": '"1"'})
         assert new.status == 412
-        assert (await server.ask("DELETE", "/admin/flags/checkout", headers={"If-Match": '"2"'})).status == 204
+        assert (
+            await server.ask("DELETE", "/admin/flags/checkout?confirm=checkout", headers={"If-Match": '"2"'})
+        ).status == 204
 
 
 async def _killed(server: Server, key: str) -> bool:

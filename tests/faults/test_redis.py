@@ -371,7 +371,7 @@ async def test_a_flag_that_is_damaged_in_redis_keeps_its_last_good_version_and_c
                 assert set(flags.status.unreadable) == {"a", "b", "c"}
                 await second.kill("a")
                 await second.put("b", enabled=True)
-                assert (await second.ask("DELETE", "/admin/flags/c")).status == 204
+                assert (await second.ask("DELETE", "/admin/flags/c?confirm=c")).status == 204
                 await until(lambda: flags.is_enabled("b"), "the flag that was written anew")
                 assert flags.explain("a").reason is Reason.KILLED
                 await until(lambda: not flags.status.unreadable, "everything to be readable")

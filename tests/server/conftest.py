@@ -19,6 +19,13 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
+async def embedded(tmp_path: Path) -> AsyncIterator[Server]:
+    """A server on SQLite, for what no store has a part in."""
+    async with running(f"sqlite:{tmp_path / 'flags.db'}", data_dir=tmp_path / "data") as made:
+        yield made
+
+
+@pytest.fixture
 async def server(store_url: str, tmp_path: Path) -> AsyncIterator[Server]:
     """A server on that store."""
     async with running(store_url, data_dir=tmp_path / "data") as made:

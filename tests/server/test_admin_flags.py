@@ -44,7 +44,7 @@ async def test_a_flag_is_created_read_replaced_listed_and_deleted(server: Server
     assert replaced.body["revision"] == 2
     listed = await server.ask("GET", "/admin/flags")
     assert [flag["key"] for flag in listed.body["flags"]] == ["checkout"]
-    assert (await server.ask("DELETE", "/admin/flags/checkout")).status == 204
+    assert (await server.ask("DELETE", "/admin/flags/checkout?confirm=checkout")).status == 204
     is_problem(await server.ask("GET", "/admin/flags/checkout"), 404)
 
 
@@ -114,14 +114,14 @@ async def test_a_segment_is_created_used_and_kept_as_long_as_it_is_used(server: 
     assert (created.status, created.body["include"]) == (201, ["u1"])
     rule = {"attribute": "userId", "operator": "inSegment", "value": "staff"}
     await server.put("checkout", enabled=True, rules=[rule])
-    refused = await server.ask("DELETE", "/admin/segments/staff")
+    refused = await server.ask("DELETE", "/admin/segments/staff?confirm=staff")
     is_problem(refused, 409, "checkout")
     assert refused.body["neededBy"] == ["checkout"]
     assert (await server.ask("POST", "/admin/segments/staff", json={"include": []})).status == 200
     assert (await server.ask("GET", "/admin/segments/staff")).body["revision"] == 3
     assert [s["key"] for s in (await server.ask("GET", "/admin/segments")).body["segments"]] == ["staff"]
-    await server.ask("DELETE", "/admin/flags/checkout")
-    assert (await server.ask("DELETE", "/admin/segments/staff")).status == 204
+    await server.ask("DELETE", "/admin/flags/checkout?confirm=checkout")
+    assert (await server.ask("DELETE", "/admin/segments/staff?confirm=staff")).status == 204
     is_problem(await server.ask("GET", "/admin/segments/stafff"), 404)
     wrong = {"attribute": "userId", "operator": "inSegment", "value": "nobody"}
     is_problem(await server.ask("POST", "/admin/flags/a", json={"rules": [wrong]}), 422, "/rules/0/value")
@@ -228,7 +228,7 @@ async def test_only_an_admin_token_opens_the_admin_routes(server: Server, method
 async def test_a_flag_that_others_require_cannot_be_deleted(server: Server) -> None:
     await server.put("base", enabled=True)
     await server.put("top", enabled=True, requires=[{"flag": "base"}])
-    answer = await server.ask("DELETE", "/admin/flags/base")
+    answer = await server.ask("DELETE", "/admin/flags/base?confirm=base")
     is_problem(answer, 409, "top")
     assert answer.body["neededBy"] == ["top"]
 

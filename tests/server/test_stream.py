@@ -70,7 +70,7 @@ async def test_every_change_is_one_patch_in_order(server: Server) -> None:
         for number in range(20):
             await server.put(f"f{number}", enabled=True)
         await server.kill("f3")
-        await server.ask("DELETE", "/admin/flags/f4")
+        await server.ask("DELETE", "/admin/flags/f4?confirm=f4")
         revisions = []
         for _ in range(22):
             name, patch, cursor = await stream.next()

@@ -39,11 +39,17 @@ class AdminClient:
 
     async def flags(self) -> list[Plain]:
         """Return all flags, by key."""
-        listing = await self._request("GET", "/admin/flags")
-        flags = listing.get("flags")
-        if not isinstance(flags, list):
-            raise not_wigwag(self.server, "the list of flags is not one")
-        return [_as_in_force(flag, listing.get("emergencies")) for flag in flags if isinstance(flag, dict)]
+        found: list[Plain] = []
+        after: dict[str, str] = {}
+        while True:
+            listing = await self._request("GET", "/admin/flags", params=after)
+            flags = listing.get("flags")
+            if not isinstance(flags, list):
+                raise not_wigwag(self.server, "the list of flags is not one")
+            found += [_as_in_force(flag, listing.get("emergencies")) for flag in flags if isinstance(flag, dict)]
+            if not flags or not isinstance(listing.get("next"), str):
+                return found
+            after = {"after": listing["next"]}
 
     async def flag(self, key: str) -> Plain:
         """Return one flag. Raises NoSuchFlag."""
@@ -64,16 +70,22 @@ class AdminClient:
 
     async def delete(self, key: str) -> None:
         """Delete a flag. Raises NoSuchFlag."""
-        await self._request("DELETE", _path(key))
+        await self._request("DELETE", _path(key), params={"confirm": key})
 
     async def snapshot(self) -> Plain:
         """Return what a server key sees. The key picks the environment."""
         return await self._request("GET", "/v1/snapshot")
 
     async def _request(
-        self, method: str, path: str, body: Plain | None = None, condition: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Plain | None = None,
+        condition: dict[str, str] | None = None,
+        *,
+        params: dict[str, str] | None = None,
     ) -> Plain:
-        params = {"environment": self.environment} if path.startswith("/admin") else {}
+        params = {**({"environment": self.environment} if path.startswith("/admin") else {}), **(params or {})}
         data = None if body is None else encode(body)
         headers = {**({} if body is None else {"Content-Type": "application/json"}), **(condition or {})}
         try:

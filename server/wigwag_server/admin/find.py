@@ -15,12 +15,22 @@ def find_record(records: Tables, kind: str, key: str) -> Plain:
     """Return the record. Raises Problem (404) that names the nearest keys."""
     table = records.get(kind, {})
     if key not in table:
-        nearest = nearest_keys(key, table)
-        hint = f"Did you mean {' or '.join(nearest)}?" if nearest else f"GET /admin/{kind}s lists what there is."
-        raise Problem(HTTPStatus.NOT_FOUND, f"There is no {kind} '{key}'. {hint}", nearest=nearest)
+        raise no_such_record(kind, key, table)
     record = table[key]
     # A record that is damaged in the store can still be killed, written anew and deleted.
     return record if isinstance(record, Mapping) else {"key": key}
+
+
+def is_readable(record: Any) -> bool:
+    """Say whether a record is one: the store may hold anything."""
+    return isinstance(record, Mapping)
+
+
+def no_such_record(kind: str, key: str, table: Mapping[str, Any]) -> Problem:
+    """Return the problem (404) that names the nearest keys."""
+    nearest = nearest_keys(key, table)
+    hint = f"Did you mean {' or '.join(nearest)}?" if nearest else f"GET /admin/{kind}s lists what there is."
+    return Problem(HTTPStatus.NOT_FOUND, f"There is no {kind} '{key}'. {hint}", nearest=nearest)
 
 
 def nearest_keys(key: str, table: Mapping[str, Any]) -> list[str]:

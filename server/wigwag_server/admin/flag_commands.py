@@ -5,6 +5,7 @@ A command is run again when somebody else committed first, so it never writes ba
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -17,6 +18,7 @@ from wigwag_proto.references import check_references, flags_that_need_flag
 from wigwag_proto.replica import REVIVAL
 from wigwag_proto.snapshot import Tables
 from wigwag_server.admin.bodies import refuse
+from wigwag_server.admin.conditions import check_if_match
 from wigwag_server.admin.find import Plain, find_record
 from wigwag_server.problems import Problem
 
@@ -38,7 +40,7 @@ class PutFlag:
         """Return the change. Raises Problem: 409 when a limit is reached, 412, 422 for a reference to nothing."""
         flags = records.get("flag", {})
         before = find_record(records, "flag", self.key) if self.key in flags else {}
-        _check_if_match(self.key, before, self.if_match)
+        check_if_match("flag", self.key, before, self.if_match)
         if not before and len(flags) >= self.flags_limit:
             detail = f"There are {len(flags)} flags already, which is the limit. Delete some that are done with."
             raise Problem(HTTPStatus.CONFLICT, detail)
@@ -61,7 +63,10 @@ class PutFlag:
 
 @dataclass(frozen=True, slots=True)
 class KillFlags:
-    """Turn flags off above all rules, in one revision. A kill that is in force already is replaced."""
+    """Turn flags off above all rules, in one revision. A kill that is in force already is replaced.
+
+    `also` are flags that were found rather than named: one that is gone by then keeps no other from being killed.
+    """
 
     action: ClassVar[str] = "flag.kill"
 
@@ -69,11 +74,18 @@ class KillFlags:
     by: str
     reason: str = ""
     until: int | None = None
+    also: tuple[str, ...] = ()
+
+    @property
+    def all_keys(self) -> tuple[str, ...]:
+        """Every flag that is to be killed, once."""
+        return tuple(dict.fromkeys([*self.keys, *self.also]))
 
     def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:
         """Return the changes. Raises Problem (404) when one of the flags does not exist."""
         kill = _plain(Kill(by=self.by, reason=self.reason, at=at, until=self.until))
-        return [_updated(key, find_record(records, "flag", key), revision, at, kill=kill) for key in self.keys]
+        there = [key for key in self.all_keys if key in self.keys or key in records.get("flag", {})]
+        return [_updated(key, find_record(records, "flag", key), revision, at, kill=kill) for key in there]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +139,7 @@ class DeleteFlag:
 
     def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:  # noqa: ARG002
         """Return the change. Raises Problem: 404, 409 that names the flags which require this one, 412."""
-        _check_if_match(self.key, find_record(records, "flag", self.key), self.if_match)
+        check_if_match("flag", self.key, find_record(records, "flag", self.key), self.if_match)
         needed_by = flags_that_need_flag(self.key, self.catalog.flags)
         if needed_by:
             detail = f"'{self.key}' is required by {', '.join(needed_by)}. Change their 'requires' first."
@@ -136,11 +148,9 @@ class DeleteFlag:
         return [Change("flag", self.key, None), *revival]
 
 
-def keys_to_kill(records: Tables, keys: Sequence[str], tags: Sequence[str]) -> tuple[str, ...]:
-    """Return the keys of the flags named, and of those with one of the tags. Raises Problem (404) for none such."""
+def tagged_keys(records: Tables, tags: Sequence[str]) -> tuple[str, ...]:
+    """Return the keys of the flags with one of the tags. Raises Problem (404) for a tag that no flag has."""
     flags = records.get("flag", {})
-    for key in keys:
-        find_record(records, "flag", key)
     tagged: dict[str, list[str]] = {tag: [] for tag in tags}
     for key, flag in flags.items():
         for tag in flag.get("tags", ()) if isinstance(flag, Mapping) else ():
@@ -148,18 +158,19 @@ def keys_to_kill(records: Tables, keys: Sequence[str], tags: Sequence[str]) -> t
                 tagged[tag].append(key)
     for tag, found in tagged.items():
         if not found:
-            known = sorted({tag for flag in flags.values() if isinstance(flag, Mapping) for tag in flag["tags"]})
+            known = sorted({str(t) for f in flags.values() if isinstance(f, Mapping) for t in f.get("tags") or ()})
             detail = f"No flag is tagged '{tag}'. There are the tags: {', '.join(known[:20]) or 'none'}."
             raise Problem(HTTPStatus.NOT_FOUND, detail)
-    return tuple(dict.fromkeys([*keys, *(key for found in tagged.values() for key in found)]))
+    return tuple(dict.fromkeys(key for found in tagged.values() for key in found))
 
 
-def _check_if_match(key: str, flag: Plain, if_match: int | None) -> None:
-    if if_match is not None and flag.get("revision", 0) != if_match:
-        basis = f"revision {if_match}" if if_match else "there being no such flag"
-        now = f"is at revision {flag.get('revision', 0)}" if flag else "does not exist"
-        detail = f"Your edit is based on {basis}, but '{key}' {now} by now. Look at what changed, then try again."
-        raise Problem(HTTPStatus.PRECONDITION_FAILED, detail, current=flag or None)
+def matching_keys(records: Tables, pattern: str) -> tuple[str, ...]:
+    """Return the keys that a shell pattern matches. Raises Problem (404) for none."""
+    found = tuple(key for key in sorted(records.get("flag", {})) if fnmatchcase(key, pattern))
+    if not found:
+        detail = f"No flag matches '{pattern}'. * stands for any characters, ? for one, [ab] for one of these."
+        raise Problem(HTTPStatus.NOT_FOUND, detail)
+    return found
 
 
 def _updated(key: str, flag: Plain, revision: int, at: int, **fields: Any) -> Change:

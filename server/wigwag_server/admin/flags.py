@@ -1,6 +1,7 @@
 """`/admin/flags`: what operators do to flags."""
 
 import time
+from collections.abc import Sequence
 from http import HTTPStatus
 
 import msgspec
@@ -9,26 +10,39 @@ from aiohttp import web
 from wigwag_proto.commit import Cursor
 from wigwag_proto.flag import Kill
 from wigwag_proto.problems import Violation
-from wigwag_proto.validate import Checked
-from wigwag_server.admin.answers import CURSOR_HEADER, admit, answer, commit
-from wigwag_server.admin.bodies import read_flag_body, read_if_match, read_key, refuse
-from wigwag_server.admin.find import find_record
+from wigwag_server.admin.answers import CURSOR_HEADER, admit, answer
+from wigwag_server.admin.bodies import MISSED_BEATS, FlagLimits, read_flag_body, read_if_match, read_key, refuse
+from wigwag_server.admin.comments import read_comment
+from wigwag_server.admin.edits import Patch
+from wigwag_server.admin.find import Plain, find_record
 from wigwag_server.admin.flag_commands import DeleteFlag, PutFlag
+from wigwag_server.admin.merge_patch import CONTENT_TYPE
+from wigwag_server.admin.parameters import Parameters
+from wigwag_server.admin.search import FLAG_LISTS, find, read_part, read_search
+from wigwag_server.admin.writing import CONFIRM, check_confirmation, read_dry_run, write
+from wigwag_server.auth.keys import Key
 from wigwag_server.auth.rights import Right
 from wigwag_server.environment import Environment
-from wigwag_server.web.body import read_object
+from wigwag_server.services import Services
+from wigwag_server.web.body import JSON_TYPES, read_object
 from wigwag_server.web.operation import operation
 
 
-@operation("List the flags of an environment", needs=Right.READ)
+@operation("List and search the flags of an environment", needs=Right.READ)
 async def list_flags(request: web.Request) -> web.Response:
-    """GET /admin/flags: every flag, by key."""
+    """GET /admin/flags: the flags that are asked for, by key."""
     _, _, environment = admit(request)
+    parameters = Parameters(request, "q", "limit", "after", lists=FLAG_LISTS)
+    search, part = read_search(parameters), read_part(parameters)
+    parameters.refuse()
     flags = environment.replica.records.get("flag", {})
+    page = find(flags, search, part, killed_out_of_band(environment))
     body = {
         "environment": environment.name,
         "cursor": str(environment.replica.cursor),
-        "flags": [flags[key] for key in sorted(flags)],
+        "flags": [flags[key] for key in page.keys],
+        "total": page.total,
+        "next": page.next,
         "emergencies": msgspec.to_builtins(environment.replica.emergencies),
     }
     return answer(body, environment.replica.cursor)
@@ -38,6 +52,7 @@ async def list_flags(request: web.Request) -> web.Response:
 async def show_flag(request: web.Request) -> web.Response:
     """GET /admin/flags/{name}."""
     _, _, environment = admit(request)
+    Parameters(request).refuse()
     return flag_answer(environment, read_key(request), environment.replica.cursor)
 
 
@@ -45,37 +60,101 @@ async def show_flag(request: web.Request) -> web.Response:
 async def put_flag(request: web.Request) -> web.Response:
     """POST /admin/flags/{name}: create, or replace the configuration. `"killSwitch": true` kills it as well."""
     services, caller, environment = admit(request)
-    key = read_key(request)
+    key, dry_run = read_key(request), read_dry_run(request)
     body = await read_object(request)
+    found: list[Violation] = []
+    comment = read_comment(request, body, found)
     exists = key in environment.replica.records.get("flag", {})
     before = find_record(environment.replica.records, "flag", key) if exists else {}
-    limits = services.settings.limits
-    checked = read_flag_body(key, body, before.get("kill"), limits.flag_bytes)
-    _check_fail_safe(checked, services.hubs[environment.name].heartbeat_s)
-    kill = Kill(by=caller.name, at=round(time.time() * 1000)) if checked.kill else None
-    catalog = services.catalogs[environment.name].records
-    command = PutFlag(key, checked.config, catalog, limits.flags, kill, read_if_match(request))
-    cursor = await commit(request, environment, command, caller)
-    return flag_answer(environment, key, cursor, HTTPStatus.OK if exists else HTTPStatus.CREATED)
+    command = FlagWriter(services, environment, caller, key, found=found, if_match=read_if_match(request)).put(
+        body, before
+    )
+    done = await write(request, environment, command, caller, comment, dry_run=dry_run)
+    return done_answer(environment, key, done, created=not exists)
+
+
+@operation("Change some fields of a flag", needs=Right.EDIT)
+async def patch_flag(request: web.Request) -> web.Response:
+    """PATCH /admin/flags/{name}: merge the body into the configuration, and check the whole of it."""
+    services, caller, environment = admit(request)
+    key, dry_run = read_key(request), read_dry_run(request)
+    patch = await read_object(request, types=(CONTENT_TYPE, *JSON_TYPES))
+    found: list[Violation] = []
+    comment = read_comment(request, patch, found)
+    refuse("The flag was not written.", found)
+    writer = FlagWriter(services, environment, caller, key)
+    own = {name: value for name, value in patch.items() if name != "comment"}
+    command = Patch("flag", key, own, writer.put, read_if_match(request))
+    done = await write(request, environment, command, caller, comment, dry_run=dry_run)
+    return done_answer(environment, key, done)
 
 
 @operation("Delete a flag", needs=Right.EDIT)
 async def delete_flag(request: web.Request) -> web.Response:
-    """DELETE /admin/flags/{name}."""
+    """DELETE /admin/flags/{name}?confirm={name}."""
     services, caller, environment = admit(request)
-    catalog = services.catalogs[environment.name].records
-    command = DeleteFlag(read_key(request), catalog, read_if_match(request))
-    cursor = await commit(request, environment, command, caller)
-    return web.Response(status=HTTPStatus.NO_CONTENT, headers={CURSOR_HEADER: str(cursor)})
+    key, dry_run = read_key(request), read_dry_run(request, CONFIRM)
+    find_record(environment.replica.records, "flag", key)
+    found: list[Violation] = []
+    comment = read_comment(request, {}, found)
+    refuse("Nothing was deleted.", found)
+    if not dry_run:
+        check_confirmation(request, "flag", key)
+    command = DeleteFlag(key, services.catalogs[environment.name].records, read_if_match(request))
+    done = await write(request, environment, command, caller, comment, dry_run=dry_run)
+    if isinstance(done, web.Response):
+        return done
+    return web.Response(status=HTTPStatus.NO_CONTENT, headers={CURSOR_HEADER: str(done)})
 
 
-def _check_fail_safe(checked: Checked, heartbeat_s: float) -> None:
-    """Refuse a dead man's switch that a single late heartbeat would trip. Raises Problem (422)."""
-    least_s = 3 * heartbeat_s
-    fail_safe_after = checked.config.get("failSafeAfter")
-    if fail_safe_after is not None and fail_safe_after < least_s:
-        why = f"must be at least {least_s:g} seconds: apps hear from the server every {heartbeat_s:g} seconds"
-        refuse("The flag was not written.", [Violation("/failSafeAfter", why)])
+class FlagWriter:
+    """Makes the command that writes the configuration of one flag, once that is checked."""
+
+    def __init__(
+        self,
+        services: Services,
+        environment: Environment,
+        caller: Key,
+        key: str,
+        *,
+        found: Sequence[Violation] = (),
+        if_match: int | None = None,
+    ) -> None:
+        """`found` is what is wrong already."""
+        self._services = services
+        self._environment = environment
+        self._caller = caller
+        self._key = key
+        self._found = found
+        self._if_match = if_match
+
+    def put(self, body: Plain, before: Plain) -> PutFlag:
+        """Return the command; `before` is the flag as it is, empty for none. Raises Problem (422)."""
+        settings = self._services.settings.limits
+        heartbeat_s = self._services.hubs[self._environment.name].heartbeat_s
+        limits = FlagLimits(settings.flag_bytes, MISSED_BEATS * heartbeat_s)
+        checked = read_flag_body(self._key, body, before.get("kill"), limits, self._found)
+        kill = Kill(by=self._caller.name, at=round(time.time() * 1000)) if checked.kill else None
+        catalog = self._services.catalogs[self._environment.name].records
+        return PutFlag(self._key, checked.config, catalog, settings.flags, kill, self._if_match)
+
+
+def killed_out_of_band(environment: Environment) -> dict[str, Kill]:
+    """Return the kills in force that do not stand in the flags."""
+    return {
+        key: Kill(by=emergency.by, reason=emergency.reason, at=emergency.at)
+        for emergency in environment.replica.emergencies
+        for key in emergency.keys
+    }
+
+
+def done_answer(
+    environment: Environment, key: str, done: Cursor | web.Response, *, created: bool = False
+) -> web.Response:
+    """Return what a write answers: the flag, or what a trial has to say."""
+    if isinstance(done, web.Response):
+        return done
+    return flag_answer(environment, key, done, HTTPStatus.CREATED if created else HTTPStatus.OK)
 
 
 def flag_answer(

@@ -16,7 +16,8 @@ from wigwag_server.services import Services
 from wigwag_server.web.body import read_object
 from wigwag_server.web.operation import operation
 
-FIELDS = ("kind", "environment", "name")
+FIELDS = ("kind", "environment", "name", "flags")
+MOST_FLAGS = 100
 MAX_NAME = 128
 
 
@@ -24,7 +25,8 @@ MAX_NAME = 128
 async def create_key(request: web.Request) -> web.Response:
     """POST /admin/keys: make a key. The answer is the only time that its token is shown."""
     services, caller = admit_to_server(request)
-    kind, environment, name = _read(services, await read_object(request))
+    body_in = await read_object(request)
+    kind, environment, name = _read(services, body_in)
     token = new_token(kind)
     key = Key(
         id=secrets.token_hex(8),
@@ -32,6 +34,7 @@ async def create_key(request: web.Request) -> web.Response:
         name=name,
         hash=hash_token(token),
         environment=environment,
+        flags=tuple(body_in.get("flags", ())),
         created_at=round(time.time() * 1000),
         created_by=caller.name,
     )
@@ -63,6 +66,12 @@ def _read(services: Services, body: dict[str, Any]) -> tuple[KeyKind, str | None
     if not isinstance(environment, str) or environment not in services.environments:
         known = ", ".join(sorted(services.environments))
         violations.append({"pointer": "/environment", "detail": f"must be one of {known}"})
+    flags = body.get("flags", [])
+    if not isinstance(flags, list) or not all(isinstance(each, str) for each in flags) or len(flags) > MOST_FLAGS:
+        wanted = f"must be a list of at most {MOST_FLAGS} keys of flags, or shell patterns"
+        violations.append({"pointer": "/flags", "detail": wanted})
+    elif bool(flags) != (body.get("kind") == KeyKind.HOOK):
+        violations.append({"pointer": "/flags", "detail": "says what a key of kind 'hook' may kill; others have none"})
     if violations:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The key was not made.", violations=violations)
     kind = KeyKind(body["kind"])

@@ -1,16 +1,20 @@
 """Killing and reviving: what must work when nothing else does."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from aiohttp import web
 
 from wigwag_proto.commit import Cursor
 from wigwag_proto.errors import StoreUnavailable
+from wigwag_proto.problems import Violation
 from wigwag_server.admin.answers import Within, admit, answer, commit
-from wigwag_server.admin.bodies import KillBody, read_key, read_kill_body, read_kill_many_body
+from wigwag_server.admin.bodies import KillBody, read_key, read_kill_body, read_kill_many_body, refuse
+from wigwag_server.admin.comments import read_comment
 from wigwag_server.admin.find import find_record
-from wigwag_server.admin.flag_commands import KillFlags, ReviveFlag, keys_to_kill
-from wigwag_server.admin.flags import flag_answer
+from wigwag_server.admin.flag_commands import KillFlags, ReviveFlag, matching_keys, tagged_keys
+from wigwag_server.admin.flags import done_answer, flag_answer
+from wigwag_server.admin.writing import read_dry_run, write
 from wigwag_server.auth.keys import Key
 from wigwag_server.auth.rights import Right
 from wigwag_server.environment import COMMIT_TIMEOUT_S, Environment
@@ -27,33 +31,70 @@ KILL_TIMEOUT_S = 1.0
 async def kill_flag(request: web.Request) -> web.Response:
     """POST /admin/flags/{name}/kill: off, everywhere, above all rules. The body is optional."""
     _, caller, environment = admit(request)
-    key = read_key(request)
-    body = read_kill_body(await read_object(request, optional=True))
+    key, dry_run = read_key(request), read_dry_run(request)
+    plain = await read_object(request, optional=True)
+    found: list[Violation] = []
+    comment = read_comment(request, plain, found)
+    body = read_kill_body(plain, found)
     find_record(environment.replica.records, "flag", key)
-    return await _kill(request, environment, caller, (key,), body)
+    command = KillFlags((key,), by=caller.name, reason=body.reason, until=body.until)
+    if dry_run or body.dry_run:
+        return done_answer(environment, key, await write(request, environment, command, caller, "", dry_run=True))
+    return done_answer(environment, key, await carry_out(request, environment, caller, command, comment))
 
 
 @operation("Kill several flags in one revision", needs=Right.KILL)
 async def kill_flags(request: web.Request) -> web.Response:
-    """POST /admin/kill: several flags, by key or tag, in one revision."""
+    """POST /admin/kill: several flags, by key, tag or pattern, in one revision."""
     _, caller, environment = admit(request)
-    body = read_kill_many_body(await read_object(request))
-    keys = keys_to_kill(environment.replica.records, body.keys, body.tags)
-    return await _kill(request, environment, caller, keys, body)
+    dry_run = read_dry_run(request)
+    plain = await read_object(request)
+    found: list[Violation] = []
+    comment = read_comment(request, plain, found)
+    body = read_kill_many_body(plain, found)
+    command = _kill_many(environment, caller, body)
+    if dry_run or body.dry_run:
+        done: Cursor | web.Response = await write(request, environment, command, caller, "", dry_run=True)
+    else:
+        done = await carry_out(request, environment, caller, command, comment)
+    if isinstance(done, web.Response):
+        return done
+    return answer(
+        {
+            "environment": environment.name,
+            "cursor": str(done),
+            "flags": still_there(environment, command.all_keys),
+        },
+        done,
+    )
 
 
 @operation("Lift a kill", needs=Right.REVIVE)
 async def revive_flag(request: web.Request) -> web.Response:
     """POST /admin/flags/{name}/revive: lift the kill; the configuration under it is in force again."""
     services, caller, environment = admit(request)
-    key = read_key(request)
+    key, dry_run = read_key(request), read_dry_run(request)
+    plain = await read_object(request, optional=True)
+    found: list[Violation] = []
+    comment = read_comment(request, plain, found)
+    found += [
+        Violation(f"/{field}", "unknown field; a revival takes 'comment'") for field in plain if field != "comment"
+    ]
+    refuse("Nothing was revived.", found)
     flag = find_record(environment.replica.records, "flag", key)
+    # Where only an emergency ends, no flag changes: the scope is asked about the flag all the same.
+    _check_scope(environment, caller, KillFlags((key,), by=caller.name))
+    command = ReviveFlag(key)
+    if dry_run:
+        return done_answer(environment, key, await write(request, environment, command, caller, "", dry_run=True))
     emergencies = services.emergencies[environment.name]
     # What was begun without the store can be ended without it.
     needs_no_store = emergencies.holds(key) and flag.get("kill") is None
     timeout_s = KILL_TIMEOUT_S if needs_no_store else COMMIT_TIMEOUT_S
     try:
-        cursor: Cursor | None = await commit(request, environment, ReviveFlag(key), caller, timeout_s=timeout_s)
+        cursor: Cursor | None = await commit(
+            request, environment, command, caller, comment=comment, timeout_s=timeout_s
+        )
     except StoreUnavailable:
         if not needs_no_store:
             raise
@@ -62,34 +103,54 @@ async def revive_flag(request: web.Request) -> web.Response:
     return flag_answer(environment, key, cursor)
 
 
-async def _kill(
-    request: web.Request, environment: Environment, caller: Key, keys: tuple[str, ...], body: KillBody
-) -> web.Response:
-    services = request.app[SERVICES]
-    command = KillFlags(keys, by=caller.name, reason=body.reason, until=body.until)
-    Within(command, caller.scope)(environment.replica.records, 0, 0)  # an emergency asks no store whether it may be
+async def carry_out(
+    request: web.Request, environment: Environment, caller: Key, command: KillFlags, comment: str = ""
+) -> Cursor | web.Response:
+    """Kill, in the store or, where that cannot be, as an emergency, of which the answer (202) then tells.
+
+    The audit log says why by the comment or, without one, by the reason.
+    """
+    _check_scope(environment, caller, command)  # an emergency asks no store whether it may be
     if not environment.degraded:
         try:
-            cursor = await commit(request, environment, command, caller, timeout_s=KILL_TIMEOUT_S)
+            return await commit(
+                request, environment, command, caller, comment=comment or command.reason, timeout_s=KILL_TIMEOUT_S
+            )
         except StoreUnavailable:
-            return await _declare(services, environment, caller, keys, body)
-        if not body.keys and not body.tags:
-            return flag_answer(environment, keys[0], cursor)
-        flags = [find_record(environment.replica.records, "flag", key) for key in keys]
-        return answer({"environment": environment.name, "cursor": str(cursor), "flags": flags}, cursor)
-    return await _declare(services, environment, caller, keys, body)
+            pass
+    return await _declare(request.app[SERVICES], environment, caller, command)
 
 
-async def _declare(
-    services: Services, environment: Environment, caller: Key, keys: tuple[str, ...], body: KillBody
-) -> web.Response:
+def _check_scope(environment: Environment, caller: Key, command: KillFlags) -> None:
+    """Raise Problem (403) where a token is limited to other flags than those of the command."""
+    Within(command, caller.scope)(environment.replica.records, 0, 0)
+
+
+def still_there(environment: Environment, keys: Sequence[str]) -> list[object]:
+    """Return the flags among these keys that exist."""
+    flags = environment.replica.records.get("flag", {})
+    return [flags[key] for key in keys if key in flags]
+
+
+def _kill_many(environment: Environment, caller: Key, body: KillBody) -> KillFlags:
+    """Return the command. Raises Problem (404) for a key, a tag or a pattern that means no flag."""
+    records = environment.replica.records
+    for key in body.keys:
+        find_record(records, "flag", key)
+    matching = matching_keys(records, body.pattern) if body.pattern else ()
+    also = (*tagged_keys(records, body.tags), *matching)
+    return KillFlags(tuple(dict.fromkeys(body.keys)), by=caller.name, reason=body.reason, until=body.until, also=also)
+
+
+async def _declare(services: Services, environment: Environment, caller: Key, command: KillFlags) -> web.Response:
     """Kill without the store, and say exactly what that means."""
+    keys = command.all_keys
     emergencies = services.emergencies[environment.name]
     if services.draining:
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "This server is shutting down.", headers={"Retry-After": "1"})
-    emergency, told = await services.run_to_end(emergencies.declare(keys, caller.name, body.reason))
+    emergency, told = await services.run_to_end(emergencies.declare(keys, caller.name, command.reason))
     kept = "on this server's disk" if emergencies.durable else "in this server's memory only: its disk refused it"
-    ends = " It has no end by itself: 'until' needs the store." if body.until is not None else ""
+    ends = " It has no end by itself: 'until' needs the store." if command.until is not None else ""
     body_out = {
         "emergency": {"id": emergency.id, "keys": keys, "by": emergency.by, "reason": emergency.reason},
         "streams": told,

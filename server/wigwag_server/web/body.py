@@ -1,5 +1,7 @@
 """Reading JSON bodies."""
 
+import json
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -8,32 +10,51 @@ from aiohttp import web
 from wigwag_proto.codec import decode
 from wigwag_proto.errors import Malformed
 from wigwag_server.problems import Problem
+from wigwag_server.web.depth import DEEPEST, too_deep
 
 # `curl -d` calls every body a form: in an incident nobody should have to remember a header.
 JSON_TYPES = ("application/json", "application/x-www-form-urlencoded")
+# What may not fit 64 bits. The quick decoder would round it without a word.
+LONG_NUMBER = re.compile(rb"[0-9]{19}")
 
 
-async def read_json(request: web.Request, *, default: Any = None) -> Any:
+async def read_json(request: web.Request, *, default: Any = None, types: tuple[str, ...] = JSON_TYPES) -> Any:
     """Return the body; `default` where there is none and a default is given. Raises Problem (400, 413, 415)."""
     data = await request.read()
     if not data.strip():
         if default is not None:
             return default
         raise Problem(HTTPStatus.BAD_REQUEST, "This request needs a JSON body.")
-    if request.headers.get("Content-Type") and request.content_type not in JSON_TYPES:
+    if request.headers.get("Content-Type") and request.content_type not in types:
         raise Problem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"Send JSON with 'Content-Type: application/json', not '{request.content_type}'.",
+            f"Send JSON with 'Content-Type: {types[0]}', not '{request.content_type}'.",
         )
     try:
-        return decode(data)
+        body = decode_exactly(data)
     except Malformed as error:
         raise Problem(HTTPStatus.BAD_REQUEST, f"The body is {error}.") from None
+    if too_deep(body):
+        raise Problem(HTTPStatus.BAD_REQUEST, f"The body is nested more than {DEEPEST} levels deep; flatten it.")
+    return body
 
 
-async def read_object(request: web.Request, *, optional: bool = False) -> dict[str, Any]:
+def decode_exactly(data: bytes) -> Any:
+    """Read JSON with integers of any size as they are: whoever checks the value can tell where one is too large."""
+    plain = decode(data)
+    if LONG_NUMBER.search(data) is None:
+        return plain
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"not JSON that can be read: {error}") from error
+
+
+async def read_object(
+    request: web.Request, *, optional: bool = False, types: tuple[str, ...] = JSON_TYPES
+) -> dict[str, Any]:
     """Return a body that is an object. Raises Problem."""
-    body = await read_json(request, default={} if optional else None)
+    body = await read_json(request, default={} if optional else None, types=types)
     if not isinstance(body, dict):
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"The body is to be a JSON object, not {_json_name(body)}.")
     return body
