@@ -8,6 +8,7 @@ import pytest
 
 from tests.server.test_operations import token_of
 from tests.support.server import ADMIN_TOKEN, Server, running
+from tests.support.waiting import until
 from wigwag_proto.audit import FIRST_LINK, Recorded, audit_line, broken_at, next_link, parse_line
 from wigwag_proto.errors import Malformed
 from wigwag_server.auth.rights import Role, Scope
@@ -135,6 +136,20 @@ async def test_the_log_of_keys_is_for_admins_without_limits(server: Server) -> N
         assert (await server.ask("GET", "/admin/audit?environment=_system", token=token)).status == 403
         assert (await server.ask("GET", "/admin/audit", token=token)).status == 200
     assert (await server.ask("GET", "/admin/audit?environment=nope")).status == 404
+
+
+async def test_the_log_of_an_environment_outlives_it(server: Server) -> None:
+    await server.ask("POST", "/admin/environments", json={"name": "staging"})
+    await server.ask("POST", "/admin/flags/checkout?environment=staging", json={})
+    assert (await server.ask("DELETE", "/admin/environments/staging?confirm=staging")).status == 204
+    await until(lambda: "staging" not in server.services.environments)
+    assert [each["action"] for each in await entries(server, "environment=staging")] == [
+        "environment.empty",
+        "flag.put",
+    ]
+    assert (await server.ask("GET", "/admin/audit/verify?environment=staging")).body["last"] == 2
+    token = await token_of(server, Role.EDITOR)
+    assert (await server.ask("GET", "/admin/audit?environment=staging", token=token)).status == 403
 
 
 @pytest.mark.parametrize("line", [b"", b"{}", b'{"sequence":1,"link":"ab","entry":{}}', b'{"sequence":1}'])
