@@ -32,7 +32,7 @@ async def test_a_token_is_shown_once_and_kept_nowhere(server: Server) -> None:
     for body in (
         {"kind": "server", "name": "shop"},
         {"kind": "client"},
-        {"kind": "hook", "flags": ["checkout"]},
+        {"kind": "hook", "flags": ["checkout", "pay.*"]},
         {"kind": "admin", "role": "editor", "environments": ["production"], "flags": ["pay.*"], "tags": ["pay"]},
     ):
         made = await make(server, **body, expiresIn="90d")
@@ -58,6 +58,7 @@ async def test_a_token_is_shown_once_and_kept_nowhere(server: Server) -> None:
         ({"kind": "admin", "role": "editor", "flags": "checkout"}, "/flags"),
         ({"kind": "hook"}, "/flags"),
         ({"kind": "hook", "flags": ["../x"]}, "/flags/0"),
+        ({"kind": "admin", "role": "editor", "flags": ["a", "b\r\n"]}, "/flags/1"),
         ({"kind": "server", "name": "a\r\nb"}, "/name"),
         ({"kind": "server", "expiresAt": "2001-01-01T00:00:00Z"}, "/expiresAt"),
         ({"kind": "server", "expiresIn": "soon"}, "/expiresIn"),

@@ -1,5 +1,6 @@
 """What a person asks of a key, checked whole, and held against what that person may do. Pure."""
 
+import re
 import time
 from collections.abc import Collection, Mapping
 from http import HTTPStatus
@@ -8,7 +9,6 @@ from typing import Any
 import msgspec
 
 from wigwag_proto.problems import Problems, unknown_name
-from wigwag_proto.validate import check_key
 from wigwag_server.admin.bodies import refuse
 from wigwag_server.admin.times import LENGTH, POINT, point_ms, span_ms
 from wigwag_server.auth.keys import Key, KeyKind
@@ -25,6 +25,7 @@ FIELDS: Mapping[KeyKind, tuple[str, ...]] = {
 }
 ROTATE_FIELDS = ("overlap", "expiresAt", "expiresIn", "comment")
 ALL_FIELDS = tuple(dict.fromkeys(field for fields in FIELDS.values() for field in fields))
+PATTERN = re.compile(r"[A-Za-z0-9._*?\[\]!-]{1,128}", re.ASCII)
 MAX_NAME = 128
 MOST_LISTED = 100
 LONGEST_COMMENT = 1000
@@ -71,10 +72,10 @@ def read_key_body(body: dict[str, Any], environments: Collection[str]) -> KeyBod
     if kind != KeyKind.ADMIN and (not isinstance(environment, str) or environment not in environments):
         problems.add("/environment", unknown_name("environment", environment, environments))
     if kind == KeyKind.HOOK and not lists["flags"] and not problems.found:
-        problems.add("/flags", "needs the keys of the flags that it may kill")
-    for index, each in enumerate(lists["flags"] if kind == KeyKind.HOOK else ()):
-        if (wrong := check_key(each)) is not None:
-            problems.add(f"/flags/{index}", wrong)
+        problems.add("/flags", "needs the flags that it may kill: keys, or shell patterns such as pay.*")
+    for index, each in enumerate(lists["flags"]):
+        if not PATTERN.fullmatch(each):
+            problems.add(f"/flags/{index}", "must be the key of a flag, or a shell pattern such as pay.*")
     role = body.get("role")
     if kind == KeyKind.ADMIN and (not isinstance(role, str) or role not in tuple(Role)):
         problems.add("/role", f"must be one of {', '.join(Role)}")

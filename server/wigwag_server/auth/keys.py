@@ -34,7 +34,7 @@ class KeyKind(StrEnum):
 class Key(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """A key as it is stored. All but admin tokens belong to one environment; times are Unix times in ms.
 
-    `role` and `scope` are an admin token's. `flags` are the keys of those that a hook may kill, and it may do
+    `role` and `scope` are an admin token's. `flags` (shell patterns) are those that a hook may kill, and it may do
     nothing else. `rotated_from` is the id of the key that this one takes the place of.
     """
 
