@@ -43,6 +43,10 @@ def build_app(services: Services) -> web.Application:
             web.post("/admin/segments/{name}", segments.put_segment),
             web.delete("/admin/segments/{name}", segments.delete_segment),
             web.post("/admin/keys", keys.create_key),
+            web.get("/admin/keys", keys.list_keys),
+            web.get("/admin/keys/{id}", keys.show_key),
+            web.delete("/admin/keys/{id}", keys.revoke_key),
+            web.post("/admin/keys/{id}/rotate", keys.rotate_key),
         ]
     )
     return app
