@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from wigwag_proto.problems import Problems, unknown_name
+from wigwag_proto.validate import check_key
 from wigwag_server.admin.bodies import refuse
 from wigwag_server.admin.times import LENGTH, POINT, point_ms, span_ms
 from wigwag_server.auth.keys import Key, KeyKind
@@ -70,7 +71,10 @@ def read_key_body(body: dict[str, Any], environments: Collection[str]) -> KeyBod
     if kind != KeyKind.ADMIN and (not isinstance(environment, str) or environment not in environments):
         problems.add("/environment", unknown_name("environment", environment, environments))
     if kind == KeyKind.HOOK and not lists["flags"] and not problems.found:
-        problems.add("/flags", "needs the flags that it may kill: keys, or patterns such as 'pay.*'")
+        problems.add("/flags", "needs the keys of the flags that it may kill")
+    for index, each in enumerate(lists["flags"] if kind == KeyKind.HOOK else ()):
+        if (wrong := check_key(each)) is not None:
+            problems.add(f"/flags/{index}", wrong)
     role = body.get("role")
     if kind == KeyKind.ADMIN and (not isinstance(role, str) or role not in tuple(Role)):
         problems.add("/role", f"must be one of {', '.join(Role)}")

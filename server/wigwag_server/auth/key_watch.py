@@ -11,6 +11,7 @@ from wigwag_server.auth.keys import RECORD, Keys
 from wigwag_server.auth.last_use import LastUse
 from wigwag_server.environment import Environment
 from wigwag_server.hub.hub import Hub
+from wigwag_server.ofrep.notices import Notices
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class KeyWatch:
         keys: Keys,
         uses: LastUse,
         hubs: Mapping[str, Hub],
+        notices: Mapping[str, Notices],
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`clock` returns Unix time in seconds."""
@@ -35,6 +37,7 @@ class KeyWatch:
         self._keys = keys
         self._uses = uses
         self._hubs = hubs
+        self._notices = notices
         self._clock = clock
         self._changed = asyncio.Event()
 
@@ -53,10 +56,7 @@ class KeyWatch:
             self._changed.clear()
             now_ms = self._clock() * 1000
             if self._keys.known:
-                for name, hub in list(self._hubs.items()):
-                    ended = hub.end_streams_of(lambda key_id: not self._keys.valid(key_id, now_ms))  # noqa: B023
-                    if ended:
-                        logger.info("%d streams of %s ended with their key", ended, name)
+                self._end_streams(now_ms)
             ends = [key.expires_at for key in self._keys.all if key.expires_at and key.expires_at > now_ms]
             due_s = min(max(0.0, min(ends) / 1000 - self._clock()), LOOK_S) if ends else None
             try:
@@ -64,6 +64,16 @@ class KeyWatch:
                     await self._changed.wait()
             except TimeoutError:
                 pass
+
+    def _end_streams(self, now_ms: float) -> None:
+        for name, hub in list(self._hubs.items()):
+            ended = hub.end_streams_of(lambda key_id: not self._keys.valid(key_id, now_ms))
+            if ended:
+                logger.info("%d streams of %s ended with their key", ended, name)
+        for notices in list(self._notices.values()):
+            for key_id in {each.key_id for each in notices.listening}:
+                if not self._keys.valid(key_id, now_ms):
+                    notices.end(key_id)
 
     async def write_uses(self) -> None:
         """Write when keys were used. Runs until cancelled."""
@@ -76,6 +86,8 @@ class KeyWatch:
         now_ms = self._clock() * 1000
         for hub in list(self._hubs.values()):
             self._uses.note({connection.key_id for connection in hub.connections if connection.key_id}, now_ms)
+        for notices in list(self._notices.values()):
+            self._uses.note({each.key_id for each in notices.listening}, now_ms)
         command = self._uses.due(self._system.replica.records)
         if command is None or self._system.degraded:
             return

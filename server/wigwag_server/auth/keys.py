@@ -34,7 +34,7 @@ class KeyKind(StrEnum):
 class Key(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """A key as it is stored. All but admin tokens belong to one environment; times are Unix times in ms.
 
-    `role` and `scope` are an admin token's. `flags` (shell patterns) are those that a hook may kill, and it may do
+    `role` and `scope` are an admin token's. `flags` are the keys of those that a hook may kill, and it may do
     nothing else. `rotated_from` is the id of the key that this one takes the place of.
     """
 
@@ -128,10 +128,6 @@ class Keys:
     def any_admin(self, now_ms: float) -> bool:
         """Say whether anybody can administer this server."""
         return any(key.administers(now_ms) for key in self._by_id.values())
-
-    def get(self, key_id: str) -> Key | None:
-        """Return a key by its id, also when it has expired."""
-        return self._by_id.get(key_id)
 
     def valid(self, key_id: str, now_ms: float) -> bool:
         """Say whether a key that let somebody in would still do so."""
