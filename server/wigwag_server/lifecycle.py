@@ -76,7 +76,7 @@ async def _open(settings: Settings, store: Store, tasks: Tasks) -> Services:
     system.listeners.append(keys)
     uses = LastUse()
     services = Services(settings, server_id, tasks, system, keys, Guard(keys, uses, settings.limits), uses)
-    watch = KeyWatch(system, keys, uses, services.hubs, services.notices)
+    watch = KeyWatch(system, keys, uses, hubs=services.hubs, notices=services.notices)
     system.listeners.append(watch)
     environments = Environments(services, store, folder)
     system.listeners.append(environments)

@@ -28,6 +28,7 @@ class KeyWatch:
         system: Environment,
         keys: Keys,
         uses: LastUse,
+        *,
         hubs: Mapping[str, Hub],
         notices: Mapping[str, Notices],
         clock: Callable[[], float] = time.time,
