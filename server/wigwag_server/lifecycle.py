@@ -19,6 +19,7 @@ from wigwag_server.auth.keys import Keys
 from wigwag_server.auth.last_use import LastUse
 from wigwag_server.environment import Environment
 from wigwag_server.environments import PRODUCTION, Environments
+from wigwag_server.log import HttpLog
 from wigwag_server.services import Services
 from wigwag_server.settings import BadSetting, Listen, Settings
 from wigwag_server.store.from_url import open_store
@@ -51,6 +52,7 @@ async def running(settings: Settings) -> AsyncGenerator[Running]:
         runner = web.AppRunner(
             build_app(services),
             access_log=None,
+            logger=HttpLog(logging.getLogger("wigwag_server.http"), {}),
             handler_cancellation=True,  # how a stream learns that its client has gone
             shutdown_timeout=1.0,
         )

@@ -255,7 +255,9 @@ def _is_kill(change: Change, before: Any) -> bool:
 
 def _moves_kill(each: Proposed) -> bool:
     """Say whether the kill layer matters to the proposal: it is a revival, or a deletion, which would end a kill."""
-    return each.kind == "flag" and each.before is not None and _kill(each.before) != _kill(each.after)
+    if each.kind != "flag" or each.before is None:
+        return False
+    return each.after is None or _kill(each.before) != _kill(each.after)
 
 
 def _as(wanted: Any, now: Any, *, kill: bool) -> bool:

@@ -33,6 +33,7 @@ class Guard:
         self._keys = keys
         self._uses = uses
         self._failures = Buckets(limits.failed_keys, limits.failed_keys_per_s)
+        self._warnings = Buckets(1, 1 / 60)
         self._writes = Buckets(limits.writes, limits.writes_per_s)
 
     def admit(self, request: web.Request, *kinds: KeyKind, api_key: bool = False) -> Key:
@@ -90,7 +91,8 @@ class Guard:
                 "This key is not valid here: it may be mistyped, expired, revoked, or of another server.",
                 headers=CHALLENGE,
             )
-        logger.warning("too many keys that are not valid come from %s", address)
+        if self._warnings.take(address, time.monotonic()) == 0:
+            logger.warning("too many keys that are not valid come from %s", address)
         return Problem(
             HTTPStatus.TOO_MANY_REQUESTS,
             "Too many keys that are not valid came from this address. A valid one is taken at any time.",

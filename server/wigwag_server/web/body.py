@@ -8,6 +8,7 @@ from aiohttp import web
 from wigwag_proto.codec import decode
 from wigwag_proto.errors import Malformed
 from wigwag_server.problems import Problem
+from wigwag_server.web.depth import DEEPEST, too_deep
 
 # `curl -d` calls every body a form: in an incident nobody should have to remember a header.
 JSON_TYPES = ("application/json", "application/x-www-form-urlencoded")
@@ -26,9 +27,12 @@ async def read_json(request: web.Request, *, default: Any = None) -> Any:
             f"Send JSON with 'Content-Type: application/json', not '{request.content_type}'.",
         )
     try:
-        return decode(data)
+        body = decode(data)
     except Malformed as error:
         raise Problem(HTTPStatus.BAD_REQUEST, f"The body is {error}.") from None
+    if too_deep(body):
+        raise Problem(HTTPStatus.BAD_REQUEST, f"The body is nested more than {DEEPEST} levels deep; flatten it.")
+    return body
 
 
 async def read_object(request: web.Request, *, optional: bool = False) -> dict[str, Any]:
