@@ -211,6 +211,21 @@ async def test_an_import_is_refused_whole(server: Server, body: Any, pointer: st
     assert await flags(server) == {}
 
 
+async def test_a_trial_may_be_asked_for_in_the_url_and_a_misspelt_one_is_refused(server: Server) -> None:
+    await environment(server)
+    await put(server, "checkout", enabled=True)
+    for path, body in (
+        ("/admin/import", {"flags": {"checkout": {}}}),
+        ("/admin/environments/production/promote", {"from": "staging", "flags": ["*"]}),
+    ):
+        trial = await server.ask("POST", f"{path}?dryRun=true", json=body)
+        assert (trial.status, trial.body["dryRun"], len(trial.body["changes"])) == (200, True, 1)
+        misspelt = await server.ask("POST", f"{path}?dryrun=true", json=body)
+        assert misspelt.status == 422
+        assert misspelt.body["errors"][0]["parameter"] == "dryrun"
+    assert await flags(server) == {}
+
+
 async def test_a_limited_token_imports_within_its_limits_only(server: Server) -> None:
     body = {"kind": "admin", "role": "editor", "flags": ["pay.*"]}
     token = (await server.ask("POST", "/admin/keys", json=body)).body["key"]
@@ -230,7 +245,7 @@ async def test_a_limited_token_imports_within_its_limits_only(server: Server) ->
 async def test_an_import_may_be_larger_than_other_bodies(server: Server) -> None:
     many = {f"flag-{number}": {"description": "x" * 1000} for number in range(1500)}
     assert await sent(server, "/admin/import", encode({"flags": many})) == 200
-    assert len(await flags(server)) == 1500
+    assert len(server.services.environments["production"].replica.records["flag"]) == 1500
     assert await sent(server, "/admin/flags/a", b'{"description": "' + b"x" * 2**21) == 413
     assert await sent(server, "/admin/import", b" " * (8 * 2**20 + 1)) == 413
 

@@ -12,6 +12,7 @@ from wigwag_proto.commit import Cursor
 from wigwag_proto.problems import Problems, unknown_name
 from wigwag_server.admin.answers import CURSOR_HEADER, admit_to_server, author, check_environment, check_scope
 from wigwag_server.admin.bodies import refuse
+from wigwag_server.admin.parameters import Parameters
 from wigwag_server.admin.proposals import (
     RECORD,
     Apply,
@@ -37,10 +38,11 @@ LONGEST_COMMENT = 1000
 async def list_approvals(request: web.Request) -> web.Response:
     """GET /admin/approvals: the newest first; `?status=` and `?environment=` limit them."""
     services, caller = admit_to_server(request)
-    status, environment = request.query.get("status"), request.query.get("environment")
+    parameters = Parameters(request, "status")
+    status, environment = parameters.text("status"), parameters.text("environment")
     if status is not None and status not in tuple(Status):
-        wrong = {"parameter": "status", "detail": unknown_name("status", status, tuple(Status))}
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "There is no such status.", violations=[wrong])
+        parameters.add("status", unknown_name("status", status, tuple(Status)))
+    parameters.refuse()
     now = _now_ms()
     known = (read_approval(plain) for plain in services.system.replica.records.get(RECORD, {}).values())
     found = [
@@ -135,6 +137,7 @@ async def _decide(
 
 
 def _find(request: web.Request, services: Services, caller: Key) -> Approval:
+    Parameters(request).refuse()
     approval = find_approval(services.system.replica.records, request.match_info["id"])
     check_environment(caller, approval.environment)
     return approval

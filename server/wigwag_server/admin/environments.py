@@ -21,6 +21,7 @@ from wigwag_server.admin.environment_commands import (
     DeleteEnvironment,
     EditEnvironment,
 )
+from wigwag_server.admin.parameters import Parameters
 from wigwag_server.admin.transfers import whole_configuration
 from wigwag_server.auth.rights import Right
 from wigwag_server.environment import COMMIT_TIMEOUT_S
@@ -35,6 +36,7 @@ from wigwag_server.web.operation import operation
 async def list_environments(request: web.Request) -> web.Response:
     """GET /admin/environments: those that the token may look into, by name."""
     services, caller = admit_to_server(request)
+    Parameters(request).refuse()
     names = [name for name in sorted(services.environments) if caller.scope.covers_environment(name)]
     keys = Counter(key.environment for key in services.keys.all)
     return _answer({"environments": [_shown(services, name, keys) for name in names]})
@@ -46,6 +48,7 @@ async def show_environment(request: web.Request) -> web.Response:
     services, caller = admit_to_server(request)
     name = request.match_info["name"]
     check_environment(caller, name)
+    Parameters(request).refuse()
     return _answer(_shown(services, services.environment(name).name))
 
 
@@ -53,6 +56,7 @@ async def show_environment(request: web.Request) -> web.Response:
 async def create_environment(request: web.Request) -> web.Response:
     """POST /admin/environments: an empty one, or with the flags and segments (but not the kills) of another."""
     services, caller = admit_to_server(request)
+    Parameters(request).refuse()
     body = read_create_body(await read_object(request))
     check_environment(caller, body.name)
     wanted = Wanted({})
@@ -78,6 +82,7 @@ async def edit_environment(request: web.Request) -> web.Response:
     name = request.match_info["name"]
     check_environment(caller, name)
     services.environment(name)
+    Parameters(request).refuse()
     body = read_edit_body(await read_object(request))
     command = EditEnvironment(name, body.fields)
     await services.run_to_end(services.system.commit(command, author(request, caller, body.comment)))
@@ -93,10 +98,13 @@ async def delete_environment(request: web.Request) -> web.Response:
     if name == PRODUCTION:
         raise Problem(HTTPStatus.CONFLICT, f"'{PRODUCTION}' is always there. Its flags can be deleted one by one.")
     services.known_environment(name)
-    if request.query.get("confirm") != name:
+    parameters = Parameters(request, "confirm", "comment")
+    parameters.refuse()
+    if parameters.text("confirm") != name:
         detail = f"This deletes '{name}' with its flags, segments and keys. If that is meant, add ?confirm={name}."
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
-    await services.run_to_end(_delete(services, name, author(request, caller)))
+        wrong = {"parameter": "confirm", "detail": f"must be {name}"}
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, violations=[wrong])
+    await services.run_to_end(_delete(services, name, author(request, caller, parameters.text("comment") or "")))
     return web.Response(status=HTTPStatus.NO_CONTENT)
 
 

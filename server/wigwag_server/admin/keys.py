@@ -13,6 +13,7 @@ from aiohttp import web
 from wigwag_proto.codec import encode
 from wigwag_server.admin.answers import admit_to_server, author
 from wigwag_server.admin.key_bodies import check_grant, covers, read_key_body, read_rotate_body
+from wigwag_server.admin.parameters import Parameters
 from wigwag_server.auth.key_commands import CreateKey, RevokeKey, RotateKey, find_key
 from wigwag_server.auth.keys import Key, KeyKind, hash_token, new_token
 from wigwag_server.auth.rights import Right
@@ -26,6 +27,7 @@ from wigwag_server.web.operation import operation
 async def create_key(request: web.Request) -> web.Response:
     """POST /admin/keys: make a key. The answer is the only time that its token is shown."""
     services, caller = admit_to_server(request)
+    Parameters(request).refuse()
     body = read_key_body(await read_object(request), services.environments)
     token = new_token(body.kind)
     key = Key(
@@ -51,6 +53,7 @@ async def create_key(request: web.Request) -> web.Response:
 async def list_keys(request: web.Request) -> web.Response:
     """GET /admin/keys: every key within the caller's limits, the newest first. Tokens are not stored, nor shown."""
     services, caller = admit_to_server(request)
+    Parameters(request).refuse()
     keys = sorted(services.keys.all, key=lambda key: (-key.created_at, key.id))
     streams = _streams(services)
     return _answer({"keys": [shown(services, key, streams) for key in keys if covers(caller, key)]})
@@ -60,6 +63,7 @@ async def list_keys(request: web.Request) -> web.Response:
 async def show_key(request: web.Request) -> web.Response:
     """GET /admin/keys/{id}."""
     services, caller = admit_to_server(request)
+    Parameters(request).refuse()
     return _answer(shown(services, _within_reach(services, caller, request.match_info["id"])))
 
 
@@ -67,6 +71,7 @@ async def show_key(request: web.Request) -> web.Response:
 async def rotate_key(request: web.Request) -> web.Response:
     """POST /admin/keys/{id}/rotate: make a key in place of this one, which goes on for a while."""
     services, caller = admit_to_server(request)
+    Parameters(request).refuse()
     old = _within_reach(services, caller, request.match_info["id"])
     body = read_rotate_body(await read_object(request, optional=True))
     token, now = new_token(old.kind), _now_ms()
@@ -92,9 +97,12 @@ async def rotate_key(request: web.Request) -> web.Response:
 async def revoke_key(request: web.Request) -> web.Response:
     """DELETE /admin/keys/{id}: it opens nothing any more, and the streams that it has opened end."""
     services, caller = admit_to_server(request)
+    parameters = Parameters(request, "comment")
+    parameters.refuse()
+    comment = parameters.text("comment") or ""
     key = _within_reach(services, caller, request.match_info["id"])
     command = RevokeKey(key.id)
-    await services.run_to_end(services.system.commit(command, author(request, caller)))
+    await services.run_to_end(services.system.commit(command, author(request, caller, comment)))
     return web.Response(status=HTTPStatus.NO_CONTENT)
 
 

@@ -20,6 +20,7 @@ from wigwag_server.admin.answers import Within, admit, admit_to_server, answer, 
 from wigwag_server.admin.configuration import Configure, Wanted, plan
 from wigwag_server.admin.difference import KINDS, configuration, differences, differences_of, without_defaults
 from wigwag_server.admin.find import Plain, find_record
+from wigwag_server.admin.parameters import Parameters
 from wigwag_server.admin.transfer_bodies import FlagLimits, PromoteBody, read_import_body, read_promote_body
 from wigwag_server.auth.keys import Key
 from wigwag_server.auth.rights import Right
@@ -34,23 +35,16 @@ from wigwag_server.web.operation import operation
 async def export(request: web.Request) -> web.Response:
     """GET /admin/export: every flag and segment, as an import takes them. Defaults are left out, but for `enabled`."""
     _, _, environment = admit(request)
-    records = environment.replica.records
-    flags = {
-        key: {"enabled": config["enabled"], **without_defaults("flag", config)}
-        for key, config in _configurations("flag", records).items()
-    }
-    segments = {key: without_defaults("segment", config) for key, config in _configurations("segment", records).items()}
-    read = {"flag": flags, "segment": segments}
-    left_out = [f"{kind}/{key}" for kind in KINDS for key in sorted(records.get(kind, {}).keys() - read[kind].keys())]
-    # An import does not know this field: whoever exports damaged records is to see it before anything goes by them.
-    damaged = {"damaged": left_out} if left_out else {}
-    return answer({"flags": flags, "segments": segments, **damaged}, environment.replica.cursor)
+    Parameters(request).refuse()
+    cursor = environment.replica.cursor
+    return answer(await asyncio.to_thread(exported, _tables(environment)), cursor)
 
 
 @operation("Import configuration", needs=Right.EDIT)
 async def import_(request: web.Request) -> web.Response:
     """POST /admin/import: bring about the configuration in the body, in one revision, or say what that would change."""
     services, caller, environment = admit(request)
+    dry_run = _dry_run(request)
     limits = services.settings.limits
     body = await read_object(request.clone(client_max_size=limits.import_bytes))
     read = await asyncio.to_thread(
@@ -60,13 +54,16 @@ async def import_(request: web.Request) -> web.Response:
         FlagLimits(limits.flag_bytes, 3 * services.hubs[environment.name].heartbeat_s),
     )
     command = _configure(services, environment, "environment.import", read.wanted)
-    return await _carry_out(request, environment, caller, command, dry_run=read.dry_run, comment=read.comment)
+    return await _carry_out(
+        request, environment, caller, command, dry_run=dry_run or read.dry_run, comment=read.comment
+    )
 
 
 @operation("Compare two environments", needs=Right.READ)
 async def compare(request: web.Request) -> web.Response:
     """GET /admin/environments/{name}/compare/{other}: what differs, as changes that lead from the one to the other."""
     services, caller = admit_to_server(request)
+    Parameters(request).refuse()
     one, other = (_environment(services, caller, request.match_info[part]) for part in ("name", "other"))
     cursor = other.replica.cursor
     body = {
@@ -81,6 +78,7 @@ async def compare(request: web.Request) -> web.Response:
 async def promote(request: web.Request) -> web.Response:
     """POST /admin/environments/{name}/promote: copy the configuration of flags, or say what that would change."""
     services, caller = admit_to_server(request)
+    dry_run = _dry_run(request)
     target = _environment(services, caller, request.match_info["name"])
     body = read_promote_body(await read_object(request))
     source = _environment(services, caller, body.source)
@@ -88,7 +86,7 @@ async def promote(request: web.Request) -> web.Response:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"'{target.name}' cannot be promoted to itself.")
     wanted = promoted(body, source.replica.records)
     command = _configure(services, target, "environment.promote", wanted)
-    return await _carry_out(request, target, caller, command, dry_run=body.dry_run, comment=body.comment)
+    return await _carry_out(request, target, caller, command, dry_run=dry_run or body.dry_run, comment=body.comment)
 
 
 def exported(records: Tables) -> dict[str, Any]:
@@ -169,6 +167,14 @@ async def _carry_out(
         "kept": kept,
     }
     return answer(body, cursor)
+
+
+def _dry_run(request: web.Request) -> bool:
+    """Return whether the URL asks for a trial, as it may for other writes; the body may do so too."""
+    parameters = Parameters(request, "dryRun")
+    dry_run = parameters.switch("dryRun")
+    parameters.refuse()
+    return dry_run
 
 
 def _tables(environment: Environment) -> dict[str, dict[str, Any]]:
