@@ -8,6 +8,7 @@ which need a free choice of many bytes, do not help.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,13 +19,15 @@ from wigwag_proto.commit import Commit
 from wigwag_proto.errors import Malformed
 
 FIRST_LINK = "0" * 40
+LINE = re.compile(rb'\{"sequence":([0-9]{1,18}),"link":"([0-9a-f]{40})","entry":(.*)\}', re.DOTALL)
 
 
 class Author(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks for a change, from where, and why.
 
     `key_id` is the id of the key that was used, `address` the peer's, `request` the id of the request in the log.
-    `approved_by` is the second person, where an environment asks for one.
+    `approved_by` is the second person, where an environment asks for one; `exempt` says that it does, and that this
+    change is of the sort that does not wait for one.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Author(msgspec.Struct, frozen=True, kw_only=True):
     comment: str = ""
     request: str = ""
     approved_by: str = ""
+    exempt: bool = False
 
 
 # What the server does by itself: a kill that runs out, emergencies that are committed.
@@ -64,6 +68,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     comment: str = ""
     request: str = ""
     approved_by: str = ""
+    exempt: bool = False
     changes: tuple[Touched, ...] = ()
 
     def touching(self, kind: str, key: str) -> Touched | None:
@@ -117,6 +122,7 @@ def make_entry(action: str, author: Author, commit: Commit, touched: Iterable[To
         comment=author.comment,
         request=author.request,
         approved_by=author.approved_by,
+        exempt=author.exempt,
         changes=tuple(touched),
     )
 
@@ -150,3 +156,16 @@ def broken_at(recorded: Iterable[Recorded], link: str | None = None) -> int | No
             return each.sequence
         link, expected = each.link, each.sequence + 1
     return None
+
+
+def audit_line(recorded: Recorded) -> bytes:
+    """Return an entry as a line of an export. The entry stands last, byte by byte as it is stored: see `parse_line`."""
+    return b'{"sequence":%d,"link":"%b","entry":%b}\n' % (recorded.sequence, recorded.link.encode(), recorded.data)
+
+
+def parse_line(line: bytes) -> Recorded:
+    """Read a line of an export, with exactly the bytes that the link was made of. Raises Malformed."""
+    match = LINE.fullmatch(line.strip())
+    if match is None:
+        raise Malformed("this is no line of an exported audit log")
+    return Recorded(int(match[1]), match[2].decode(), match[3])

@@ -2,12 +2,24 @@
 
 from aiohttp import web
 
-from wigwag_server.admin import alert_kill, explanations, flags, histories, keys, kills, segments
+from wigwag_server.admin import (
+    alert_kill,
+    approvals,
+    audit,
+    environments,
+    explanations,
+    flags,
+    histories,
+    keys,
+    kills,
+    segments,
+    transfers,
+)
 from wigwag_server.services import SERVICES, Services
 from wigwag_server.web import cors, ofrep
 from wigwag_server.web.health import healthz, readyz
 from wigwag_server.web.metrics import metrics
-from wigwag_server.web.middleware import problems
+from wigwag_server.web.middleware import identify, problems
 from wigwag_server.web.simple_flag import simple_flag
 from wigwag_server.web.snapshot import snapshot
 from wigwag_server.web.stream import stream
@@ -18,6 +30,7 @@ def build_app(services: Services) -> web.Application:
     app = web.Application(middlewares=[problems], client_max_size=services.settings.limits.body_bytes)
     app[SERVICES] = services
     app.on_response_prepare.append(cors.add_headers)
+    app.on_response_prepare.append(identify)
     app.add_routes(
         [
             web.get("/v1/stream", stream, allow_head=False),
@@ -52,6 +65,26 @@ def build_app(services: Services) -> web.Application:
             web.get("/admin/segments/{name}/history", histories.segment_history),
             web.post("/admin/segments/{name}/revert/{revision}", histories.revert_segment),
             web.post("/admin/keys", keys.create_key),
+            web.get("/admin/keys", keys.list_keys),
+            web.get("/admin/keys/{id}", keys.show_key),
+            web.delete("/admin/keys/{id}", keys.revoke_key),
+            web.post("/admin/keys/{id}/rotate", keys.rotate_key),
+            web.get("/admin/environments", environments.list_environments),
+            web.post("/admin/environments", environments.create_environment),
+            web.get("/admin/environments/{name}", environments.show_environment),
+            web.patch("/admin/environments/{name}", environments.edit_environment),
+            web.delete("/admin/environments/{name}", environments.delete_environment),
+            web.get("/admin/environments/{name}/compare/{other}", transfers.compare),
+            web.post("/admin/environments/{name}/promote", transfers.promote),
+            web.get("/admin/export", transfers.export),
+            web.post("/admin/import", transfers.import_),
+            web.get("/admin/approvals", approvals.list_approvals),
+            web.get("/admin/approvals/{id}", approvals.show_approval),
+            web.post("/admin/approvals/{id}/approve", approvals.approve),
+            web.post("/admin/approvals/{id}/reject", approvals.reject),
+            web.post("/admin/approvals/{id}/withdraw", approvals.withdraw),
+            web.get("/admin/audit", audit.read_audit),
+            web.get("/admin/audit/verify", audit.verify_audit),
         ]
     )
     return app

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from wigwag_proto.commit import Change
 from wigwag_proto.snapshot import Tables
-from wigwag_server.auth.keys import MIN_TOKEN_LENGTH, RECORD, Key, KeyKind, hash_token, key_change, new_token
+from wigwag_server.auth.keys import MIN_TOKEN_LENGTH, RECORD, Key, KeyKind, hash_token, key_change, new_token, read_key
 from wigwag_server.services import Services
 from wigwag_server.settings import BadSetting
 
@@ -23,7 +23,8 @@ class FirstKeys:
 
     def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:  # noqa: ARG002
         """Return the changes, or none when somebody can administer the server already."""
-        if any(key.get("kind") == KeyKind.ADMIN for key in records.get(RECORD, {}).values()):
+        known = (read_key(plain) for plain in records.get(RECORD, {}).values())
+        if any(key is not None and key.administers(at) for key in known):
             return []
         return [key_change(key) for key in self.keys]
 
@@ -43,7 +44,7 @@ async def first_admin_token(services: Services) -> str | None:
     Returns the token that was made up for that, to be shown once; None when there was an admin key, when the
     settings named the token, or when another server was faster. Raises StoreUnavailable.
     """
-    if services.keys.any_admin():
+    if services.keys.any_admin(time.time() * 1000):
         return None
     given = services.settings.bootstrap_token
     token = given or new_token(KeyKind.ADMIN)

@@ -137,9 +137,12 @@ class Environment:
             return
         self._following.handle(ClientClaims(cursor))
 
-    async def audit(self, query: AuditQuery) -> tuple[Recorded, ...]:
-        """Return a part of the audit log. Raises StoreUnavailable."""
-        return await self._store.audit(self.name, query)
+    async def audit(self, query: AuditQuery, of: str | None = None) -> tuple[Recorded, ...]:
+        """Return a part of the audit log. Raises StoreUnavailable.
+
+        `of` names another log in the same store, such as that of an environment that was deleted.
+        """
+        return await self._store.audit(of or self.name, query)
 
     @property
     def degraded(self) -> bool:

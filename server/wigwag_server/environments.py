@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from wigwag_proto.commit import Commit, Epoch
+from wigwag_proto.snapshot import Tables
 from wigwag_proto.tasks_io import Tasks
 from wigwag_server.catalog import Catalog
 from wigwag_server.emergencies import Emergencies
@@ -38,6 +39,15 @@ class EnvironmentRecord(msgspec.Struct, frozen=True, rename="camel", kw_only=Tru
     created_by: str = ""
 
 
+def environment_record(system: Tables, name: str) -> EnvironmentRecord:
+    """Return what `_system` says of an environment; a record that cannot be read counts as a bare one."""
+    plain = system.get(RECORD, {}).get(name)
+    try:
+        return msgspec.convert({**(plain or {}), "name": name}, EnvironmentRecord)
+    except (TypeError, msgspec.ValidationError):
+        return EnvironmentRecord(name=name)
+
+
 class Environments:
     """Opens and closes environments as `_system` says. Follows it as a listener."""
 
@@ -48,14 +58,6 @@ class Environments:
         self._folder = folder
         self._changed = asyncio.Event()
         self._tasks: dict[str, Tasks] = {}
-
-    def record(self, name: str) -> EnvironmentRecord:
-        """Return what is known of an environment; a record that cannot be read counts as a bare one."""
-        plain = self._services.system.replica.records.get(RECORD, {}).get(name)
-        try:
-            return msgspec.convert({**(plain or {}), "name": name}, EnvironmentRecord)
-        except (TypeError, msgspec.ValidationError):
-            return EnvironmentRecord(name=name)
 
     async def open(self, name: str, *, patience_s: float) -> None:
         """Begin to follow one, and serve it."""

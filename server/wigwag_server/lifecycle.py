@@ -14,9 +14,12 @@ from aiohttp import web
 from wigwag_proto.tasks_io import Tasks
 from wigwag_server.app import build_app
 from wigwag_server.auth.guard import Guard
+from wigwag_server.auth.key_watch import KeyWatch
 from wigwag_server.auth.keys import Keys
+from wigwag_server.auth.last_use import LastUse
 from wigwag_server.environment import Environment
 from wigwag_server.environments import PRODUCTION, Environments
+from wigwag_server.log import HttpLog
 from wigwag_server.services import Services
 from wigwag_server.settings import BadSetting, Listen, Settings
 from wigwag_server.store.from_url import open_store
@@ -49,6 +52,7 @@ async def running(settings: Settings) -> AsyncGenerator[Running]:
         runner = web.AppRunner(
             build_app(services),
             access_log=None,
+            logger=HttpLog(logging.getLogger("wigwag_server.http"), {}),
             handler_cancellation=True,  # how a stream learns that its client has gone
             shutdown_timeout=1.0,
         )
@@ -72,13 +76,18 @@ async def _open(settings: Settings, store: Store, tasks: Tasks) -> Services:
     system = Environment(SYSTEM, store, tasks, folder)
     keys = Keys(system.replica)
     system.listeners.append(keys)
-    services = Services(settings, server_id, tasks, system, keys, Guard(keys))
+    uses = LastUse()
+    services = Services(settings, server_id, tasks, system, keys, Guard(keys, uses, settings.limits), uses)
+    watch = KeyWatch(system, keys, uses, hubs=services.hubs, notices=services.notices)
+    system.listeners.append(watch)
     environments = Environments(services, store, folder)
     system.listeners.append(environments)
     await asyncio.gather(
         system.open(patience_s=settings.patience_s), environments.open(PRODUCTION, patience_s=settings.patience_s)
     )
     tasks.start("environments", environments.run())
+    tasks.start("ends of keys", watch.end_streams())
+    tasks.start("uses of keys", watch.write_uses())
     return services
 
 

@@ -3,8 +3,22 @@
 import logging
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
+
+from aiohttp.http_exceptions import HttpProcessingError
 
 from wigwag_proto.codec import encode
+
+
+class HttpLog(logging.LoggerAdapter[logging.Logger]):
+    """Where the HTTP library logs to. Of a request that is not HTTP it would log the bytes, which may hold a key."""
+
+    def exception(self, msg: object, *args: object, exc_info: Any = True, **kwargs: Any) -> None:
+        """Log a failure: one that the peer is to blame for by its name, others with all there is."""
+        if isinstance(exc_info, HttpProcessingError):
+            self.info(f"{msg}: {type(exc_info).__name__}", *args)
+        else:
+            super().exception(msg, *args, exc_info=exc_info, **kwargs)
 
 
 class LogFormat(StrEnum):

@@ -50,3 +50,15 @@ class Problem(WigwagError):
         if self.violations:
             body["errors"] = list(self.violations)
         return web.Response(status=self.status, body=encode(body), content_type=CONTENT_TYPE, headers=self.headers)
+
+
+class Waiting(WigwagError):
+    """Ends a request that has done nothing yet: somebody else has to agree first. `body` says what waits."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        super().__init__("waiting for a second person")
+        self.body = body
+
+    def response(self) -> web.Response:
+        """Return the answer."""
+        return web.Response(status=HTTPStatus.ACCEPTED, body=encode(self.body), content_type="application/json")

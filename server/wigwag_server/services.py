@@ -11,6 +11,7 @@ from aiohttp import web
 from wigwag_proto.tasks_io import Tasks
 from wigwag_server.auth.guard import Guard
 from wigwag_server.auth.keys import Keys
+from wigwag_server.auth.last_use import LastUse
 from wigwag_server.catalog import Catalog
 from wigwag_server.emergencies import Emergencies
 from wigwag_server.environment import Environment
@@ -33,6 +34,7 @@ class Services:
     system: Environment
     keys: Keys
     guard: Guard
+    uses: LastUse
     environments: dict[str, Environment] = field(default_factory=dict)
     hubs: dict[str, Hub] = field(default_factory=dict)
     catalogs: dict[str, Catalog] = field(default_factory=dict)

@@ -47,12 +47,25 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may ask for. Bytes."""
+    """What one request may ask for (bytes), how much there may be of something, and how often it may be done.
+
+    `failed_keys` are those of one address that are not valid, `writes` those of one admin token: so many at once, and
+    so many a second after that.
+    """
 
     body_bytes: int = 1024 * 1024
     flag_bytes: int = 256 * 1024
     flags: int = 10_000
     segments: int = 10_000
+    import_bytes: int = 8 * 1024 * 1024
+    environments: int = 100
+    keys: int = 10_000
+    approvals: int = 200
+    approval_bytes: int = 16 * 1024 * 1024
+    failed_keys: int = 30
+    failed_keys_per_s: float = 0.5
+    writes: int = 1000
+    writes_per_s: float = 100.0
     snapshots_at_once: int = 256
     context_bytes: int = 64 * 1024
 

@@ -1,7 +1,7 @@
 """What the admin routes have in common: who asks, making a commit, and the form of an answer."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -12,6 +12,7 @@ from wigwag_proto.audit import Author
 from wigwag_proto.codec import encode
 from wigwag_proto.commit import Change, Cursor
 from wigwag_proto.snapshot import Tables
+from wigwag_server.admin.second_person import unless_proposed
 from wigwag_server.auth.keys import Key
 from wigwag_server.auth.rights import Right, Scope
 from wigwag_server.environment import COMMIT_TIMEOUT_S, Command, Environment
@@ -75,15 +76,20 @@ class Within:
     def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:
         """Return the command's changes. Raises Problem (403) when one is out of scope."""
         changes = self.command(records, revision, at)
-        for change in changes:
-            before = records.get(change.kind, {}).get(change.key)
-            if change.kind == "flag" and not self.scope.covers_flag(change.key, before, change.value):
-                detail = f"This token is limited to {_flags_of(self.scope)}; '{change.key}' is not among them."
-                raise Problem(HTTPStatus.FORBIDDEN, detail)
-            if change.kind == "segment" and self.scope.limits_flags:
-                detail = f"This token is limited to {_flags_of(self.scope)}. A segment may concern other flags too."
-                raise Problem(HTTPStatus.FORBIDDEN, detail)
+        versions = ((each.kind, each.key, records.get(each.kind, {}).get(each.key), each.value) for each in changes)
+        check_scope(self.scope, versions)
         return changes
+
+
+def check_scope(scope: Scope, changes: Iterable[tuple[str, str, Any, Any]]) -> None:
+    """Raise Problem (403) where one of these is out of scope: kind, key, and the record before and after."""
+    for kind, key, before, after in changes:
+        if kind == "flag" and not scope.covers_flag(key, before, after):
+            detail = f"This token is limited to {_flags_of(scope)}; '{key}' is not among them."
+            raise Problem(HTTPStatus.FORBIDDEN, detail)
+        if kind == "segment" and scope.limits_flags:
+            detail = f"This token is limited to {_flags_of(scope)}. A segment may concern other flags too."
+            raise Problem(HTTPStatus.FORBIDDEN, detail)
 
 
 def _flags_of(scope: Scope) -> str:
@@ -103,12 +109,14 @@ async def commit(
 ) -> Cursor:
     """Commit, whether or not the caller waits for it: what was begun is not left half-known.
 
-    Raises StoreUnavailable, what the command raises, and Problem (403) where the caller's scope is left.
+    Raises StoreUnavailable, what the command raises, Problem (403) where the caller's scope is left, and Waiting where
+    the environment asks for a second person first.
     """
     services = request.app[SERVICES]
-    work = environment.commit(Within(command, caller.scope), author(request, caller, comment), timeout_s=timeout_s)
-    cursor = await services.run_to_end(work)
-    logger.info("%s by %s: %s is at %s", command.action, caller.name, environment.name, cursor)
+    by = author(request, caller, comment)
+    permitted, by = await unless_proposed(services, environment, Within(command, caller.scope), by)
+    cursor = await services.run_to_end(environment.commit(permitted, by, timeout_s=timeout_s))
+    logger.info("request %s: %s by %s: %s is at %s", by.request, command.action, by.name, environment.name, cursor)
     return cursor
 
 

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -33,7 +34,8 @@ class KeyKind(StrEnum):
 class Key(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """A key as it is stored. All but admin tokens belong to one environment; times are Unix times in ms.
 
-    `role` and `scope` are an admin token's. `flags` are those that a hook may kill, and it may do nothing else.
+    `role` and `scope` are an admin token's. `flags` (shell patterns) are those that a hook may kill, and it may do
+    nothing else. `rotated_from` is the id of the key that this one takes the place of.
     """
 
     id: str
@@ -47,10 +49,16 @@ class Key(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     created_at: int
     created_by: str = ""
     expires_at: int | None = None
+    rotated_from: str = ""
 
     def expired(self, now_ms: float) -> bool:
         """Say whether its time is over."""
         return self.expires_at is not None and now_ms >= self.expires_at
+
+    def administers(self, now_ms: float) -> bool:
+        """Say whether its holder can do everything on this server: while there is such a key, nobody is locked out."""
+        everything = self.kind is KeyKind.ADMIN and self.role is Role.ADMIN and self.scope == Scope()
+        return everything and not self.expired(now_ms)
 
 
 def new_token(kind: KeyKind) -> str:
@@ -78,6 +86,14 @@ class PutKeys:
 def key_change(key: Key) -> Change:
     """Return the change of `_system` that makes the key valid."""
     return Change(RECORD, key.id, msgspec.to_builtins(key))
+
+
+def read_key(plain: Any) -> Key | None:
+    """Read a record; None where it was removed, or is of a kind that this release does not know: it opens nothing."""
+    try:
+        return None if plain is None else msgspec.convert(plain, Key)
+    except msgspec.ValidationError:
+        return None
 
 
 class Keys:
@@ -109,9 +125,14 @@ class Keys:
         """Every key, expired ones included."""
         return self._by_id.values()
 
-    def any_admin(self) -> bool:
-        """Say whether anybody can administer this server yet."""
-        return any(key.kind is KeyKind.ADMIN and key.role is Role.ADMIN for key in self._by_id.values())
+    def any_admin(self, now_ms: float) -> bool:
+        """Say whether anybody can administer this server."""
+        return any(key.administers(now_ms) for key in self._by_id.values())
+
+    def valid(self, key_id: str, now_ms: float) -> bool:
+        """Say whether a key that let somebody in would still do so."""
+        key = self._by_id.get(key_id)
+        return key is not None and not key.expired(now_ms)
 
     def loaded(self) -> None:
         """Read all keys anew."""
@@ -129,9 +150,8 @@ class Keys:
     def _read(self, key_id: str) -> None:
         if (old := self._by_id.pop(key_id, None)) is not None:
             self._by_hash.pop(old.hash, None)
-        try:
-            key = msgspec.convert(self._replica.records[RECORD][key_id], Key)
-        except (KeyError, msgspec.ValidationError):
-            return  # removed, or of a kind that this release does not know: it opens nothing
+        key = read_key(self._replica.records.get(RECORD, {}).get(key_id))
+        if key is None:
+            return
         self._by_id[key_id] = key
         self._by_hash[key.hash] = key

@@ -70,6 +70,21 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
         there = [version for version in versions if version is not None]
         return bool(there) and all(self._covers_tags(version) for version in there)
 
+    def contains(self, other: "Scope") -> bool:
+        """Say whether everything within another scope is within this one. Where it cannot tell, it says no."""
+        if self.environments and not (other.environments and set(other.environments) <= set(self.environments)):
+            return False
+        if not self.limits_flags:
+            return True
+        tags_are_mine = set(other.tags) <= set(self.tags)
+        return other.limits_flags and tags_are_mine and all(self.covers_pattern(each) for each in other.flags)
+
+    def covers_pattern(self, pattern: str) -> bool:
+        """Say whether every key that a pattern names is within the patterns of this scope."""
+        if not self.limits_flags or pattern in self.flags:
+            return True
+        return not set(pattern) & set("*?[") and any(fnmatchcase(pattern, mine) for mine in self.flags)
+
     def _covers_tags(self, version: Any) -> bool:
         tags: Iterable[Any] = version.get("tags", ()) if isinstance(version, Mapping) else ()
         return any(tag in self.tags for tag in tags)

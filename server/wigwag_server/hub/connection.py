@@ -19,7 +19,10 @@ def frame(data: bytes) -> bytes:
 
 
 class Connection:
-    """A stream. `cursor` is what it has been sent, `opened_at` is when its request came (monotonic seconds)."""
+    """A stream. `cursor` is what it has been sent, `opened_at` is when its request came (monotonic seconds).
+
+    `key_id` is the id of the key that opened it.
+    """
 
     __slots__ = (
         "_backlog",
@@ -30,12 +33,14 @@ class Connection:
         "closed",
         "cursor",
         "expires_at",
+        "key_id",
         "opened_at",
         "uninformed",
     )
 
-    def __init__(self, transport: asyncio.Transport, *, chunked: bool, opened_at: float) -> None:
+    def __init__(self, transport: asyncio.Transport, *, chunked: bool, opened_at: float, key_id: str = "") -> None:
         self.cursor: Cursor | None = None
+        self.key_id = key_id
         self.opened_at = opened_at
         self.expires_at = float("inf")  # when it is sent away, to be opened again
         self.uninformed = False  # of the emergencies now in force

@@ -155,6 +155,13 @@ class Hub:
         self.connections.discard(connection)
         self._lagging.discard(connection)
 
+    def end_streams_of(self, lost: Callable[[str], bool]) -> int:
+        """End the streams opened with a key that is lost (by its id), and return how many there were."""
+        ending = [connection for connection in self.connections if lost(connection.key_id)]
+        for connection in ending:
+            self._send_away(connection)
+        return len(ending)
+
     async def drain(self, window_s: float) -> None:
         """Say goodbye to every stream, spread over at most `window_s`, and let it end."""
         leaving = list(self.connections)

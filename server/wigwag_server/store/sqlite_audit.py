@@ -42,7 +42,11 @@ class SqliteAudit:
             args.append(query.after)
         sql += f" ORDER BY sequence {'DESC' if query.after is None else 'ASC'} LIMIT ?"
         rows = await self._database.execute_fetchall(sql, (*args, query.limit))
-        return tuple(Recorded(sequence, link, data) for sequence, link, data in rows)
+        # Whoever tampers with the file may leave anything there; that it was tampered with is for the chain to show.
+        return tuple(
+            Recorded(sequence, str(link), data if isinstance(data, bytes) else str(data).encode())
+            for sequence, link, data in rows
+        )
 
     async def _chain(self, environment: str) -> tuple[int, str, int]:
         rows = await self._database.execute_fetchall(

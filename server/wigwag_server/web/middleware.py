@@ -8,10 +8,11 @@ from http import HTTPStatus
 from aiohttp import web
 
 from wigwag_proto.errors import StoreRefused, StoreUnavailable
-from wigwag_server.problems import Problem
+from wigwag_server.problems import Problem, Waiting
 
 logger = logging.getLogger(__name__)
 
+REQUEST_HEADER = "X-Request-Id"
 REQUEST_ID = web.RequestKey("request_id", str)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -32,15 +33,26 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return await handler(request)
     except Problem as problem:
         return problem.response(request_id)
+    except Waiting as waiting:
+        return waiting.response()
     except StoreUnavailable as error:
         logger.warning("request %s: %s", request_id, error)
         return _unavailable(error).response(request_id)
     except web.HTTPException as error:
         return _from_aiohttp(request, error).response(request_id)
     except Exception:
-        logger.exception("request %s: %s %s failed", request_id, request.method, request.path)
+        logger.exception("request %s: %s %s failed", request_id, request.method, request.rel_url.raw_path)
         detail = f"This is a defect of wigwag. The server's log has it under {request_id}."
         return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail).response(request_id)
+
+
+async def identify(request: web.Request, response: web.StreamResponse) -> None:
+    """Give every answer the id under which the log has its request. Nothing of `/admin` may lie in a cache."""
+    if REQUEST_ID in request:
+        response.headers[REQUEST_HEADER] = request[REQUEST_ID]
+    if request.path.startswith("/admin"):
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers["X-Content-Type-Options"] = "nosniff"
 
 
 def _unavailable(error: StoreUnavailable) -> Problem:

@@ -30,9 +30,11 @@ async def stream(request: web.Request) -> web.StreamResponse:
     # aiohttp sends the head with the first bytes of the body. This line becomes part of the hello's block; it is
     # for browsers, our own client has its own backoff.
     await response.write(b"retry: 1000\n")
-    if request.transport is None:
+    # The key may have been revoked meanwhile: who ends streams sees those that have joined.
+    if request.transport is None or not services.keys.valid(key.id, time.time() * 1000):
         return response
-    connection = Connection(request.transport, chunked=request.version >= HttpVersion11, opened_at=opened_at)
+    chunked = request.version >= HttpVersion11
+    connection = Connection(request.transport, chunked=chunked, opened_at=opened_at, key_id=key.id)
     try:
         hub.join(connection, request.headers.get("Last-Event-ID"))
         await connection.closed
