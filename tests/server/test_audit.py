@@ -79,6 +79,8 @@ async def test_a_query_that_is_not_understood_is_refused(server: Server, query: 
 
 
 async def test_an_export_is_what_is_stored_and_its_chain_can_be_followed(server: Server) -> None:
+    assert await exported(server) == []
+    assert (await server.ask("GET", "/admin/audit/verify")).body["last"] is None
     await server.put("checkout", description="a\nb \u2028 é", enabled=True)
     await server.kill("checkout")
     await server.revive("checkout")

@@ -120,7 +120,8 @@ async def _page(log: Log, search: Search) -> tuple[list[Recorded], int | None]:
 
 async def _export(request: web.Request, log: Log, search: Search) -> web.StreamResponse:
     pages = _pages(log, AuditQuery(limit=PAGE, after=0, kind=search.kind, key=search.key))
-    first = await anext(pages, ())  # what the store refuses is refused before anything is sent
+    # What the store refuses is refused before anything is sent. (A default of () makes CPython fail.)
+    first = await anext(pages, None) or ()
     response = web.StreamResponse(headers={"Content-Type": LINES})
     await response.prepare(request)
     await response.write(_lines(first, search))

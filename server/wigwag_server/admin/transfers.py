@@ -89,20 +89,6 @@ async def promote(request: web.Request) -> web.Response:
     return await _carry_out(request, target, caller, command, dry_run=dry_run or body.dry_run, comment=body.comment)
 
 
-def exported(records: Tables) -> dict[str, Any]:
-    """Return all configuration in these records, as an import takes it."""
-    flags = {
-        key: {"enabled": config["enabled"], **without_defaults("flag", config)}
-        for key, config in _configurations("flag", records).items()
-    }
-    segments = {key: without_defaults("segment", config) for key, config in _configurations("segment", records).items()}
-    read = {"flag": flags, "segment": segments}
-    left_out = [f"{kind}/{key}" for kind in KINDS for key in sorted(records.get(kind, {}).keys() - read[kind].keys())]
-    # An import does not know this field: whoever exports damaged records is to see it before anything goes by them.
-    damaged = {"damaged": left_out} if left_out else {}
-    return {"flags": flags, "segments": segments, **damaged}
-
-
 def promoted(body: PromoteBody, records: Tables) -> Wanted:
     """Return what a promotion wants of these records. Raises Problem: 404 for no such flag, 409 for a damaged one."""
     flags = records.get("flag", {})
@@ -118,6 +104,20 @@ def promoted(body: PromoteBody, records: Tables) -> Wanted:
     return Wanted(
         {"flag": wanted, "segment": {key: _readable("segment", key, there[key]) for key in segments if key in there}}
     )
+
+
+def exported(records: Tables) -> dict[str, Any]:
+    """Return all configuration in these records, as an import takes it."""
+    flags = {
+        key: {"enabled": config["enabled"], **without_defaults("flag", config)}
+        for key, config in _configurations("flag", records).items()
+    }
+    segments = {key: without_defaults("segment", config) for key, config in _configurations("segment", records).items()}
+    read = {"flag": flags, "segment": segments}
+    left_out = [f"{kind}/{key}" for kind in KINDS for key in sorted(records.get(kind, {}).keys() - read[kind].keys())]
+    # An import does not know this field: whoever exports damaged records is to see it before anything goes by them.
+    damaged = {"damaged": left_out} if left_out else {}
+    return {"flags": flags, "segments": segments, **damaged}
 
 
 def whole_configuration(records: Tables) -> Wanted:
