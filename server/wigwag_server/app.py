@@ -17,6 +17,7 @@ from wigwag_server.admin import (
 )
 from wigwag_server.services import SERVICES, Services
 from wigwag_server.web import cors, ofrep
+from wigwag_server.web.api_description import API, ApiDescription, docs_page, openapi_json
 from wigwag_server.web.health import healthz, readyz
 from wigwag_server.web.metrics import metrics
 from wigwag_server.web.middleware import identify, problems
@@ -44,6 +45,8 @@ def build_app(services: Services) -> web.Application:
             web.get("/healthz", healthz),
             web.get("/readyz", readyz),
             web.get("/metrics", metrics),
+            web.get("/openapi.json", openapi_json),
+            web.get("/docs", docs_page),
             web.get("/admin/flags", flags.list_flags),
             web.get("/admin/flags/{name}", flags.show_flag),
             web.post("/admin/flags/{name}", flags.put_flag),
@@ -87,4 +90,5 @@ def build_app(services: Services) -> web.Application:
             web.get("/admin/audit/verify", audit.verify_audit),
         ]
     )
+    app[API] = ApiDescription(app.router)
     return app

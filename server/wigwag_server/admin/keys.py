@@ -14,6 +14,7 @@ from wigwag_proto.codec import encode
 from wigwag_server.admin.answers import admit_to_server, author
 from wigwag_server.admin.key_bodies import check_grant, covers, read_key_body, read_rotate_body
 from wigwag_server.admin.parameters import Parameters
+from wigwag_server.admin.shapes import KeyBody, NewKey
 from wigwag_server.auth.key_commands import CreateKey, RevokeKey, RotateKey, find_key
 from wigwag_server.auth.keys import Key, KeyKind, hash_token, new_token
 from wigwag_server.auth.rights import Right
@@ -23,7 +24,7 @@ from wigwag_server.web.body import read_object
 from wigwag_server.web.operation import operation
 
 
-@operation("Make a key", needs=Right.ADMINISTER)
+@operation("Make a key", needs=Right.ADMINISTER, takes=KeyBody, gives={201: NewKey}, of_server=True)
 async def create_key(request: web.Request) -> web.Response:
     """POST /admin/keys: make a key. The answer is the only time that its token is shown."""
     services, caller = admit_to_server(request)

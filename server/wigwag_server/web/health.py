@@ -2,21 +2,43 @@
 
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from wigwag_proto.codec import encode
+from wigwag_proto.follower import Standing
 from wigwag_server.environment import Environment
 from wigwag_server.services import SERVICES
 from wigwag_server.web.operation import operation
 
 
-@operation("Whether the process lives", needs=())
+class EnvironmentState(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """How a log stands to its store."""
+
+    cursor: str | None
+    degraded: bool
+    store: Standing
+    last_error: str | None
+    streams: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class Readiness(msgspec.Struct, frozen=True, rename="camel"):
+    """Whether the server should get traffic, and what there is to know when it should not."""
+
+    ready: bool
+    draining: bool
+    failed_tasks: int
+    environments: dict[str, EnvironmentState]
+    system: EnvironmentState
+
+
+@operation("Whether the process lives", needs=(), gives={200: dict[str, str]})
 async def healthz(_: web.Request) -> web.Response:
     """Answer as long as the event loop turns."""
     return web.Response(body=b'{"status":"ok"}', content_type="application/json")
 
 
-@operation("Whether the server should get traffic", needs=())
+@operation("Whether the server should get traffic", needs=(), gives={200: Readiness, 503: Readiness})
 async def readyz(request: web.Request) -> web.Response:
     """Answer 200 while every environment is known and follows its store, else 503 with what is wrong."""
     services = request.app[SERVICES]

@@ -16,10 +16,10 @@ from wigwag_proto.follower import Standing
 from wigwag_server.environment import Environment
 from wigwag_server.hub.hub import Hub
 from wigwag_server.services import SERVICES, Services
-from wigwag_server.web.operation import operation
+from wigwag_server.web.operation import Media, operation
 
 
-@operation("Metrics for Prometheus", needs=())
+@operation("Metrics for Prometheus", needs=(), gives={200: Media("text/plain")})
 async def metrics(request: web.Request) -> web.Response:
     """Answer in the Prometheus text format. No key is needed: nothing here names a flag or a user."""
     registry = CollectorRegistry()

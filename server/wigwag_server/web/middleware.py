@@ -17,7 +17,7 @@ REQUEST_ID = web.RequestKey("request_id", str)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SAY = {
-    HTTPStatus.NOT_FOUND: "There is nothing at {path}. The routes are listed in docs/http-api.md.",
+    HTTPStatus.NOT_FOUND: "There is nothing at {path}. GET /docs lists what there is.",
     HTTPStatus.METHOD_NOT_ALLOWED: "{path} does not take {method}. It takes {allowed}.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
         "The body is larger than this server takes: at most {limit:,} bytes. Move long lists of ids into segments."

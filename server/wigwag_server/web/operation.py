@@ -1,9 +1,11 @@
 """What a route is: stated where its handler stands, and read by the guard and by whatever describes the API."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from enum import Enum
+from typing import Any, TypeVar
 
+import msgspec
 from aiohttp import web
 
 from wigwag_server.auth.keys import KeyKind
@@ -15,25 +17,73 @@ AnyHandler = TypeVar("AnyHandler", bound=Handler)
 ATTRIBUTE = "wigwag_operation"
 
 
+class Stated(Enum):
+    """In place of a type that a handler has not stated: any JSON."""
+
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A request header that an operation heeds. `kind` is a type, perhaps with a `msgspec.Meta`."""
+
+    name: str
+    description: str
+    kind: Any = str
+    example: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """An answer that is not JSON."""
+
+    type: str
+
+
+IF_MATCH = Header("If-Match", "The `ETag` that the edit is based on: else it is refused with 412.", example='"7"')
+IF_NONE_MATCH = Header("If-None-Match", "`*` creates, and never overwrites: else it is refused with 412.", example="*")
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a handler states. `needs` is a right of an admin token, or the kinds of keys that are let in.
+    """What a handler states. The name of the handler names the operation, its docstring describes it.
 
-    No kinds: nobody is asked who they are.
+    `needs` is a right of an admin token, or the kinds of keys that are let in; no kinds: nobody is asked who they are.
+    `takes` is the type of the body: `Body | None` where it may be left out, None where there is none.
+    `gives` are the statuses of success, each with the type of its JSON, None for no body, or a Media.
+    `query` is a Struct with a field for each parameter. `refuses` are statuses of errors beside those that follow from
+    all else (`web.openapi` has the rules). `of_server` says that it is about no single environment.
     """
 
     summary: str
     needs: Right | tuple[KeyKind, ...]
+    takes: Any = Stated.NOTHING
+    gives: Mapping[int, Any] | Stated = Stated.NOTHING
+    query: type[msgspec.Struct] | None = None
+    headers: tuple[Header, ...] = ()
+    refuses: tuple[int, ...] = ()
+    of_server: bool = False
 
 
-def operation(summary: str, *, needs: Right | tuple[KeyKind, ...]) -> Callable[[AnyHandler], AnyHandler]:
+def operation(
+    summary: str,
+    *,
+    needs: Right | tuple[KeyKind, ...],
+    takes: Any = Stated.NOTHING,
+    gives: Mapping[int, Any] | Stated = Stated.NOTHING,
+    query: type[msgspec.Struct] | None = None,
+    headers: tuple[Header, ...] = (),
+    refuses: tuple[int, ...] = (),
+    of_server: bool = False,
+) -> Callable[[AnyHandler], AnyHandler]:
     """Say what a handler does and who may ask for it. Every route has one: a test goes through them."""
+    stated = Operation(summary, needs, takes, gives, query, headers, refuses, of_server)
 
-    def stated(handler: AnyHandler) -> AnyHandler:
-        setattr(handler, ATTRIBUTE, Operation(summary, needs))
+    def mark(handler: AnyHandler) -> AnyHandler:
+        setattr(handler, ATTRIBUTE, stated)
         return handler
 
-    return stated
+    return mark
 
 
 def operation_of(handler: object) -> Operation:

@@ -6,19 +6,38 @@ import time
 from http import HTTPStatus
 from math import ceil
 
+import msgspec
 from aiohttp import web
 
+from wigwag_proto.flag import Flag, Segment
+from wigwag_proto.snapshot import Emergency
 from wigwag_server.auth.keys import KeyKind
 from wigwag_server.hub.hub import Hub
 from wigwag_server.problems import Problem
 from wigwag_server.services import SERVICES
-from wigwag_server.web.operation import operation
+from wigwag_server.web.operation import Header, operation
 
 AGE_HEADER = "Wigwag-Age-Ms"
 NOT_AT_ALL = re.compile(r"q=0(\.0{0,3})?")
 
 
-@operation("Read the whole state of an environment", needs=(KeyKind.SERVER,))
+class SnapshotBody(msgspec.Struct, frozen=True):
+    """Everything after some revision."""
+
+    environment: str
+    cursor: str
+    at: int
+    flags: dict[str, Flag]
+    segments: dict[str, Segment]
+    emergencies: tuple[Emergency, ...]
+
+
+@operation(
+    "Read the whole state of an environment",
+    needs=(KeyKind.SERVER,),
+    gives={200: SnapshotBody, 304: None},
+    headers=(Header("If-None-Match", "The `ETag` of the state that is known: if it still is the state, 304."),),
+)
 async def snapshot(request: web.Request) -> web.StreamResponse:
     """Answer with the state, or 304 when the client has it.
 

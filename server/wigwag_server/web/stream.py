@@ -8,7 +8,7 @@ from aiohttp import HttpVersion11, web
 from wigwag_server.auth.keys import KeyKind
 from wigwag_server.hub.connection import Connection
 from wigwag_server.services import SERVICES
-from wigwag_server.web.operation import operation
+from wigwag_server.web.operation import Header, Media, operation
 
 END_S = 1.0
 HEADERS = {
@@ -18,7 +18,12 @@ HEADERS = {
 }
 
 
-@operation("Follow an environment as Server-Sent Events", needs=(KeyKind.SERVER,))
+@operation(
+    "Follow an environment as Server-Sent Events",
+    needs=(KeyKind.SERVER,),
+    gives={200: Media("text/event-stream")},
+    headers=(Header("Last-Event-ID", "The cursor to resume from."),),
+)
 async def stream(request: web.Request) -> web.StreamResponse:
     """Open a stream and leave the writing to the hub."""
     opened_at = time.monotonic()

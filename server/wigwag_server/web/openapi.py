@@ -1,0 +1,238 @@
+"""The OpenAPI document: every route, described by what its handler states and by the types that it names.
+
+Errors are not stated one by one. Those that follow from what an operation needs and takes are added by rule, so that
+a new handler is described whole, and right, from its first day.
+
+Source: OpenAPI 3.1.1, JSON Schema 2020-12.
+"""
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from importlib.metadata import version
+from types import NoneType
+from typing import Any, get_args
+
+import msgspec
+from aiohttp import web
+
+from wigwag_proto.codec import decode, encode
+from wigwag_server.auth.keys import KeyKind
+from wigwag_server.auth.rights import Right, roles_with
+from wigwag_server.web.openapi_parts import (
+    DESCRIPTION,
+    ENVIRONMENT,
+    EXAMPLES,
+    PATH_PARAMETERS,
+    PROBLEM_HEADERS,
+    PROBLEMS,
+    SECURITY,
+    Problem,
+)
+from wigwag_server.web.operation import Media, Operation, Stated, operation_of
+
+Json = dict[str, Any]
+
+REF = "#/components/schemas/{name}"
+WRITES = ("POST", "PUT", "PATCH")
+IN_PATH = re.compile(r"{(\w+)}")
+
+
+def document(routes: web.UrlDispatcher) -> Json:
+    """Describe these routes."""
+    paths: dict[str, Json] = {}
+    types: dict[Any, None] = {Problem: None}
+    described = list(_operations(routes))
+    for _, _, _, stated in described:
+        types.update(dict.fromkeys(_types_of(stated)))
+    schemas = _Schemas(list(types))
+    for path, method, handler, stated in described:
+        paths.setdefault(path, {})[method.lower()] = _operation(path, method, handler, stated, schemas)
+    return {
+        "openapi": "3.1.1",
+        "info": {"title": "wigwag", "version": version("wigwag"), "description": DESCRIPTION},
+        "servers": [{"url": "/"}],
+        "paths": dict(sorted(paths.items())),
+        "components": {
+            "schemas": schemas.components,
+            "responses": {_name(status): _problem(status, what) for status, what in PROBLEMS.items()},
+            "securitySchemes": {
+                name: {"type": "http", "scheme": "bearer", "description": what} for name, what in SECURITY.values()
+            },
+        },
+    }
+
+
+def _operations(routes: web.UrlDispatcher) -> Iterator[tuple[str, str, Any, Operation]]:
+    for route in routes.routes():
+        # HEAD goes along with GET, and needs no description of its own.
+        if route.method != "HEAD" and route.resource is not None:
+            yield route.resource.canonical, route.method, route.handler, operation_of(route.handler)
+
+
+class _Schemas:
+    """The schemas of bodies and answers, each by reference where it has a name."""
+
+    def __init__(self, types: list[Any]) -> None:
+        schemas, components = msgspec.json.schema_components(types, ref_template=REF)
+        self.components = decode(encode(components))  # a default of () is a list there
+        self._schemas = list(zip(types, schemas, strict=True))
+        examples = {**EXAMPLES, **{kind: kind.EXAMPLE for kind in types if hasattr(kind, "EXAMPLE")}}
+        for kind, example in examples.items():
+            if kind.__name__ in self.components:
+                self.components[kind.__name__]["examples"] = [example]
+        for component in self.components.values():
+            if "description" in component:
+                component["description"] = _text(component["description"])
+
+    def of(self, kind: Any) -> Json:
+        return {} if kind is Any else next(schema for known, schema in self._schemas if known == kind)
+
+
+def _types_of(stated: Operation) -> Iterator[Any]:
+    for kind in (stated.takes, *(() if isinstance(stated.gives, Stated) else stated.gives.values())):
+        bare, _ = _optional(kind)
+        if bare not in (None, Any) and not isinstance(bare, Stated | Media):
+            yield bare
+
+
+def _optional(kind: Any) -> tuple[Any, bool]:
+    """Split `Body | None`."""
+    options = get_args(kind) if not hasattr(kind, "__metadata__") else ()
+    if len(options) == 2 and NoneType in options:
+        return next(option for option in options if option is not NoneType), True
+    return kind, False
+
+
+def _operation(path: str, method: str, handler: Any, stated: Operation, schemas: _Schemas) -> Json:
+    described: Json = {
+        "operationId": handler.__name__,
+        "tags": [_tag(path)],
+        "summary": stated.summary,
+        "description": "\n\n".join(filter(None, [_text(inspect.getdoc(handler)), _who(stated.needs)])),
+        "parameters": list(_parameters(path, stated)),
+        "security": _security(stated.needs),
+        "responses": {
+            **dict(_successes(stated, schemas)),
+            **{
+                str(status): {"$ref": f"#/components/responses/{_name(status)}"}
+                for status in _errors(path, method, stated)
+            },
+        },
+    }
+    if (body := _body(method, stated, schemas)) is not None:
+        described["requestBody"] = body
+    return described
+
+
+def _parameters(path: str, stated: Operation) -> Iterator[Json]:
+    for name in IN_PATH.findall(path):
+        yield _parameter("path", name, msgspec.json.schema(PATH_PARAMETERS.get(name, str)), needed=True)
+    if _in_environment(path, stated):
+        yield _parameter("query", "environment", msgspec.json.schema(ENVIRONMENT))
+    if stated.query is not None:
+        _, components = msgspec.json.schema_components([stated.query])
+        struct = decode(encode(components[stated.query.__name__]))
+        for name, field in struct["properties"].items():
+            yield _parameter("query", name, field, needed=name in struct["required"])
+    for header in stated.headers:
+        described = _parameter("header", header.name, msgspec.json.schema(header.kind))
+        example = {"example": header.example} if header.example else {}
+        yield {**described, "description": header.description, **example}
+
+
+def _parameter(place: str, name: str, schema: Json, *, needed: bool = False) -> Json:
+    bare = {key: value for key, value in schema.items() if key not in ("description", "examples")}
+    described: Json = {"name": name, "in": place, "required": needed, "schema": bare}
+    if "description" in schema:
+        described["description"] = schema["description"]
+    if "examples" in schema:
+        described["example"] = schema["examples"][0]
+    return described
+
+
+def _body(method: str, stated: Operation, schemas: _Schemas) -> Json | None:
+    if stated.takes is None or (stated.takes is Stated.NOTHING and method not in WRITES):
+        return None
+    if stated.takes is Stated.NOTHING:
+        return {"required": False, "content": {"application/json": {}}}
+    kind, optional = _optional(stated.takes)
+    return {"required": not optional, "content": {"application/json": {"schema": schemas.of(kind)}}}
+
+
+def _successes(stated: Operation, schemas: _Schemas) -> Iterator[tuple[str, Json]]:
+    if isinstance(stated.gives, Stated):
+        yield "2XX", {"description": "Done.", "content": {"application/json": {}}}
+        return
+    for status, kind in stated.gives.items():
+        answer: Json = {"description": HTTPStatus(status).phrase}
+        if isinstance(kind, Media):
+            answer["content"] = {kind.type: {"schema": {"type": "string"}}}
+        elif kind is not None:
+            answer["content"] = {"application/json": {"schema": schemas.of(kind)}}
+        yield str(status), answer
+
+
+def _errors(path: str, method: str, stated: Operation) -> list[int]:
+    """Return the statuses of errors: those that are stated, and those that follow from what it needs and takes."""
+    found = set(stated.refuses)
+    if stated.needs != ():
+        found |= {401, 403, 503}
+    if _in_environment(path, stated) or "{" in path:
+        found.add(404)
+    if "{name}" in path:
+        found.add(422)
+    if stated.takes is not None and (stated.takes is not Stated.NOTHING or method in WRITES):
+        found |= {400, 413, 415, 422}
+    if stated.query is not None:
+        found.add(422)
+    if any(header.name == "If-Match" for header in stated.headers):
+        found |= {400, 412}
+    if stated.gives is Stated.NOTHING:
+        found |= {400, 404, 409, 412, 422}
+    return sorted(found)
+
+
+def _problem(status: int, what: str) -> Json:
+    answer: Json = {
+        "description": what,
+        "content": {"application/problem+json": {"schema": {"$ref": REF.format(name="Problem")}}},
+    }
+    if status in PROBLEM_HEADERS:
+        name, meaning, kind = PROBLEM_HEADERS[status]
+        answer["headers"] = {name: {"description": meaning, "schema": {"type": kind}}}
+    return answer
+
+
+def _security(needs: Right | tuple[KeyKind, ...]) -> list[Json]:
+    kinds = (KeyKind.ADMIN,) if isinstance(needs, Right) else needs
+    return [{SECURITY[kind][0]: []} for kind in kinds]
+
+
+def _who(needs: Right | tuple[KeyKind, ...]) -> str:
+    if isinstance(needs, Right):
+        return f"Takes an admin token with the role {' or '.join(f'`{role}`' for role in roles_with(needs))}."
+    kinds = " or ".join("an admin token" if kind is KeyKind.ADMIN else f"a `{kind}` key" for kind in needs)
+    return f"Takes {kinds}." if kinds else "No key is needed."
+
+
+def _in_environment(path: str, stated: Operation) -> bool:
+    return isinstance(stated.needs, Right) and not stated.of_server and "{environment}" not in path
+
+
+def _tag(path: str) -> str:
+    first, _, rest = path.strip("/").partition("/")
+    names: Mapping[str, str] = {"v1": "apps", "ofrep": "apps", "api": "apps", "admin": rest.partition("/")[0]}
+    return names.get(first, "server")
+
+
+def _name(status: int) -> str:
+    return HTTPStatus(status).name.title().replace("_", "")
+
+
+def _text(docstring: str | None) -> str:
+    """Return a docstring as running text: the description of a route repeats neither its method nor its path."""
+    words = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(docstring or ""))
+    words = re.sub(r"^(GET|POST|PUT|PATCH|DELETE) /\S*?[:.](\s|$)", "", words)
+    return words[:1].upper() + words[1:]
