@@ -51,16 +51,14 @@ def read_key(request: web.Request) -> str:
 
 def read_if_match(request: web.Request) -> int | None:
     """Return the revision that the caller's edit is based on, 0 for there being no such flag. Raises Problem (400)."""
-    if request.headers.get("If-None-Match", "").strip() == "*":
-        return 0
     text = request.headers.get("If-Match", "*").strip()
-    if text == "*":
-        return None
     revision = text.removeprefix('"').removesuffix('"')
-    if not revision.isdecimal() or len(revision) > LONGEST_REVISION:
+    if text != "*" and not (revision.isascii() and revision.isdecimal() and len(revision) <= LONGEST_REVISION):
         detail = "If-Match takes one ETag, which is the revision in quotes."
         raise Problem(HTTPStatus.BAD_REQUEST, detail)
-    return int(revision)
+    if request.headers.get("If-None-Match", "").strip() == "*":
+        return 0
+    return None if text == "*" else int(revision)
 
 
 @dataclass(frozen=True, slots=True)

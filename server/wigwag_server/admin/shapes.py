@@ -136,6 +136,10 @@ class KillManyBody(Body, frozen=True):
     until: Until | None = None
 
 
+_SOME = [{"required": [field], "properties": {field: {"minItems": 1}}} for field in ("keys", "tags")]
+KillMany = Annotated[KillManyBody, Meta(extra_json_schema={"anyOf": _SOME})]
+
+
 class KeyBody(Body, frozen=True):
     """What the new key is for."""
 

@@ -49,6 +49,9 @@ def document(routes: web.UrlDispatcher) -> Json:
     schemas = _Schemas(list(types))
     for path, method, handler, stated in described:
         paths.setdefault(path, {})[method.lower()] = _operation(path, method, handler, stated, schemas)
+    for path, methods in paths.items():
+        if "post" in methods and path.endswith("}"):
+            _link(methods["post"], list(_links(path, paths)))
     return {
         "openapi": "3.1.1",
         "info": {"title": "wigwag", "version": version("wigwag"), "description": DESCRIPTION},
@@ -180,9 +183,7 @@ def _errors(path: str, method: str, stated: Operation) -> list[int]:
     if stated.needs != ():
         found |= {401, 403, 503}
     if _in_environment(path, stated) or "{" in path:
-        found.add(404)
-    if "{name}" in path:
-        found.add(422)
+        found |= {404, 422}
     if stated.takes is not None and (stated.takes is not Stated.NOTHING or method in WRITES):
         found |= {400, 413, 415, 422}
     if stated.query is not None:
@@ -192,6 +193,23 @@ def _errors(path: str, method: str, stated: Operation) -> list[int]:
     if stated.gives is Stated.NOTHING:
         found |= {400, 404, 409, 412, 422}
     return sorted(found)
+
+
+def _links(path: str, paths: Mapping[str, Json]) -> Iterator[tuple[str, Json]]:
+    """Return what can be done next with a thing that was written at a path: everything at it and below it."""
+    same = {name: f"$request.path.{name}" for name in IN_PATH.findall(path)}
+    for other, methods in paths.items():
+        if other == path or (other.startswith(f"{path}/") and len(IN_PATH.findall(other)) == len(same)):
+            for each in methods.values():
+                names = {parameter["name"] for parameter in each["parameters"]}
+                where = {"environment": "$request.query.environment"} if "environment" in names else {}
+                yield each["operationId"], {"operationId": each["operationId"], "parameters": {**same, **where}}
+
+
+def _link(operation: Json, links: list[tuple[str, Json]]) -> None:
+    for status, answer in operation["responses"].items():
+        if status.startswith("2"):
+            answer["links"] = dict(links)
 
 
 def _problem(status: int, what: str) -> Json:

@@ -53,10 +53,11 @@ PATH_PARAMETERS: dict[str, Any] = {
 
 
 class ProblemError(msgspec.Struct, frozen=True):
-    """One thing that is wrong with a body."""
+    """One thing that is wrong with a request."""
 
-    pointer: Annotated[str, Meta(description="A JSON Pointer (RFC 6901) into the body.")]
     detail: str
+    pointer: Annotated[str, Meta(description="A JSON Pointer (RFC 6901) into the body.")] | UnsetType = UNSET
+    parameter: Annotated[str, Meta(description="A parameter in the URL.")] | UnsetType = UNSET
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):

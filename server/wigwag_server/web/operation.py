@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -40,8 +40,17 @@ class Media:
     type: str
 
 
-IF_MATCH = Header("If-Match", "The `ETag` that the edit is based on: else it is refused with 412.", example='"7"')
-IF_NONE_MATCH = Header("If-None-Match", "`*` creates, and never overwrites: else it is refused with 412.", example="*")
+IF_MATCH = Header(
+    "If-Match",
+    "The `ETag` that the edit is based on: where it is another by now, nothing is done, and the answer is 412.",
+    Annotated[str, msgspec.Meta(pattern=r'^(\*|"[0-9]+")$')],
+    example='"7"',
+)
+IF_NONE_MATCH = Header(
+    "If-None-Match",
+    "`*` creates, and never overwrites: where there is one already, the answer is 412.",
+    example="*",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,54 @@
+"""schemathesis asks a server for everything that /openapi.json promises, and for much that it does not."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import BIN
+from tests.support.server import ADMIN_TOKEN, Server, running
+
+# A body can be of its type and be refused all the same: references to nothing, a key twice, a condition that is not
+# met. Those answers are correct, so they count as expected for what is valid.
+SETTINGS = """
+[auth.openapi.adminToken]
+bearer = "${ADMIN_TOKEN}"
+
+[auth.openapi.serverKey]
+bearer = "${SERVER_KEY}"
+
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", 304, 401, 403, 404, 409, 412, 422]
+
+[checks.negative_data_rejection]
+expected-statuses = [400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422]
+"""
+
+
+async def examined(server: Server, folder: Path, *options: str) -> None:
+    """Run schemathesis on a server, with every check that it has. The stream never ends, so it has its own tests."""
+    (folder / "schemathesis.toml").write_text(SETTINGS)
+    process = await asyncio.create_subprocess_exec(
+        BIN / "st",
+        *("run", f"{server.url}/openapi.json", "--checks", "all", "--exclude-path", "/v1/stream", *options),
+        cwd=folder,
+        env={**os.environ, "ADMIN_TOKEN": ADMIN_TOKEN, "SERVER_KEY": server.key, "NO_COLOR": "1"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    assert b"No checks were performed" not in said
+
+
+async def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
+    async with running(f"sqlite:{tmp_path / 'flags.db'}") as server:
+        await examined(server, tmp_path, "--max-examples", "8", "--seed", "1")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+async def test_schemathesis_finds_nothing_in_a_long_time(tmp_path: Path) -> None:
+    async with running(f"sqlite:{tmp_path / 'flags.db'}") as server:
+        await examined(server, tmp_path, "--max-examples", "300", "--continue-on-failure")
