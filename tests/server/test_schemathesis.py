@@ -18,6 +18,9 @@ bearer = "${ADMIN_TOKEN}"
 [auth.openapi.serverKey]
 bearer = "${SERVER_KEY}"
 
+[auth.openapi.clientKey]
+bearer = "${SERVER_KEY}"
+
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", 304, 401, 403, 404, 409, 412, 422]
 

@@ -20,9 +20,17 @@ from wigwag_server.auth.keys import Key, KeyKind
 from wigwag_server.ofrep import stream_tokens
 from wigwag_server.ofrep.answers import etag_of, failure, success
 from wigwag_server.ofrep.notices import Listening, Notices
+from wigwag_server.ofrep.shapes import (
+    Evaluation,
+    EvaluationFailure,
+    EvaluationRequest,
+    Evaluations,
+    EventsQuery,
+    FreshnessQuery,
+)
 from wigwag_server.problems import Problem
 from wigwag_server.services import SERVICES
-from wigwag_server.web.operation import operation
+from wigwag_server.web.operation import Header, Media, operation
 
 KINDS = (KeyKind.CLIENT, KeyKind.SERVER)
 # How long a fetch waits for the state that an event has told of: it may have come from a server that is ahead.
@@ -68,10 +76,17 @@ def in_its_words(handler: Handler) -> Handler:
     return answering
 
 
-@operation("Decide one flag", needs=KINDS)
+@operation(
+    "Decide one flag",
+    needs=KINDS,
+    takes=EvaluationRequest | None,
+    gives={200: Evaluation},
+    refuses=(404,),
+    fails=EvaluationFailure,
+)
 @in_its_words
 async def evaluate_flag(request: web.Request) -> web.StreamResponse:
-    """POST /ofrep/v1/evaluate/flags/{key}."""
+    """POST /ofrep/v1/evaluate/flags/{key}: for a context. A browser key sees only flags that are `clientVisible`."""
     services, key = request.app[SERVICES], _admit(request)
     context = await _read_context(request)
     evaluator = services.evaluators[services.known_environment(key.environment or "").name]
@@ -82,7 +97,15 @@ async def evaluate_flag(request: web.Request) -> web.StreamResponse:
     return _json(success(compiled.flag, evaluator.decide(compiled, context)))
 
 
-@operation("Decide all flags", needs=KINDS)
+@operation(
+    "Decide all flags",
+    needs=KINDS,
+    takes=EvaluationRequest | None,
+    gives={200: Evaluations, 304: None},
+    query=FreshnessQuery,
+    headers=(Header("If-None-Match", "The `ETag` of the answer before: if it would be the same, 304."),),
+    fails=EvaluationFailure,
+)
 @in_its_words
 async def evaluate_flags(request: web.Request) -> web.StreamResponse:
     """POST /ofrep/v1/evaluate/flags: all that the key may see, with an ETag, and where to hear of changes."""
@@ -107,7 +130,14 @@ async def evaluate_flags(request: web.Request) -> web.StreamResponse:
     return _json(body, headers=headers)
 
 
-@operation("Hear when there is something to fetch", needs=())
+@operation(
+    "Hear when there is something to fetch",
+    needs=(),
+    gives={200: Media("text/event-stream")},
+    query=EventsQuery,
+    refuses=(401, 503),
+    fails=EvaluationFailure,
+)
 @in_its_words
 async def events(request: web.Request) -> web.StreamResponse:
     """GET /ofrep/v1/events?token=…: one `refetchEvaluation` at once, and one whenever an answer may have changed."""
@@ -169,7 +199,8 @@ async def _read_context(request: web.Request) -> Context:
         body = decode(data) if data.strip() else {}
     except Malformed as error:
         raise Refused(HTTPStatus.BAD_REQUEST, "PARSE_ERROR", f"The body is {error}.") from None
-    context = (body.get("context") or {}) if isinstance(body, dict) else None
+    context = body.get("context", {}) if isinstance(body, dict) else body
+    context = {} if context is None and isinstance(body, dict) else context
     if not isinstance(context, dict):
         detail = 'The body is to be {"context": {"targetingKey": "…", …}}.'
         raise Refused(HTTPStatus.BAD_REQUEST, "INVALID_CONTEXT", detail)

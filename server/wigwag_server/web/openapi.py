@@ -36,6 +36,7 @@ Json = dict[str, Any]
 
 REF = "#/components/schemas/{name}"
 WRITES = ("POST", "PUT", "PATCH")
+UNDESCRIBED = ("HEAD", "OPTIONS")
 IN_PATH = re.compile(r"{(\w+)}")
 
 
@@ -69,8 +70,8 @@ def document(routes: web.UrlDispatcher) -> Json:
 
 def _operations(routes: web.UrlDispatcher) -> Iterator[tuple[str, str, Any, Operation]]:
     for route in routes.routes():
-        # HEAD goes along with GET, and needs no description of its own.
-        if route.method != "HEAD" and route.resource is not None:
+        # HEAD goes along with GET, and OPTIONS is for browsers: neither needs a description of its own.
+        if route.method not in UNDESCRIBED and route.resource is not None:
             yield route.resource.canonical, route.method, route.handler, operation_of(route.handler)
 
 
@@ -94,7 +95,7 @@ class _Schemas:
 
 
 def _types_of(stated: Operation) -> Iterator[Any]:
-    for kind in (stated.takes, *(() if isinstance(stated.gives, Stated) else stated.gives.values())):
+    for kind in (stated.takes, stated.fails, *(() if isinstance(stated.gives, Stated) else stated.gives.values())):
         bare, _ = _optional(kind)
         if bare not in (None, Any) and not isinstance(bare, Stated | Media):
             yield bare
@@ -118,10 +119,7 @@ def _operation(path: str, method: str, handler: Any, stated: Operation, schemas:
         "security": _security(stated.needs),
         "responses": {
             **dict(_successes(stated, schemas)),
-            **{
-                str(status): {"$ref": f"#/components/responses/{_name(status)}"}
-                for status in _errors(path, method, stated)
-            },
+            **{str(status): _error(status, stated, schemas) for status in _errors(path, method, stated)},
         },
     }
     if (body := _body(method, stated, schemas)) is not None:
@@ -193,6 +191,12 @@ def _errors(path: str, method: str, stated: Operation) -> list[int]:
     if stated.gives is Stated.NOTHING:
         found |= {400, 404, 409, 412, 422}
     return sorted(found)
+
+
+def _error(status: int, stated: Operation, schemas: _Schemas) -> Json:
+    if stated.fails is None:
+        return {"$ref": f"#/components/responses/{_name(status)}"}
+    return {"description": PROBLEMS[status], "content": {"application/json": {"schema": schemas.of(stated.fails)}}}
 
 
 def _links(path: str, paths: Mapping[str, Json]) -> Iterator[tuple[str, Json]]:

@@ -17,7 +17,10 @@ DESCRIPTION = (
 SECURITY = {
     KeyKind.ADMIN: ("adminToken", "An admin token, `ww_admin_…`. Its role says what it may do."),
     KeyKind.SERVER: ("serverKey", "The key of an app's server side, `ww_server_…`. It belongs to one environment."),
-    KeyKind.CLIENT: ("clientKey", "A key for browsers and phones, `ww_client_…`. It belongs to one environment."),
+    KeyKind.CLIENT: (
+        "clientKey",
+        "A key for browsers and phones, `ww_client_…`. `/ofrep` and `/api` also take it in the header `X-API-Key`.",
+    ),
     KeyKind.HOOK: ("hookKey", "A key for an alerting system, `ww_hook_…`. It may kill the flags that it names."),
 }
 
@@ -94,7 +97,7 @@ FLAG = {
     "revision": 7,
 }
 SEGMENT = {
-    "key": "staff",
+    "key": "employees",
     "include": ["ann"],
     "exclude": [],
     "rules": [{"attribute": "email", "operator": "endsWith", "value": "@example.com"}],

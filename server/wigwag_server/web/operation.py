@@ -61,7 +61,8 @@ class Operation:
     `takes` is the type of the body: `Body | None` where it may be left out, None where there is none.
     `gives` are the statuses of success, each with the type of its JSON, None for no body, or a Media.
     `query` is a Struct with a field for each parameter. `refuses` are statuses of errors beside those that follow from
-    all else (`web.openapi` has the rules). `of_server` says that it is about no single environment.
+    all else (`web.openapi` has the rules), and `fails` is the type of an error's JSON where it is no problem+json.
+    `of_server` says that it is about no single environment.
     """
 
     summary: str
@@ -71,6 +72,7 @@ class Operation:
     query: type[msgspec.Struct] | None = None
     headers: tuple[Header, ...] = ()
     refuses: tuple[int, ...] = ()
+    fails: Any = None
     of_server: bool = False
 
 
@@ -83,10 +85,11 @@ def operation(
     query: type[msgspec.Struct] | None = None,
     headers: tuple[Header, ...] = (),
     refuses: tuple[int, ...] = (),
+    fails: Any = None,
     of_server: bool = False,
 ) -> Callable[[AnyHandler], AnyHandler]:
     """Say what a handler does and who may ask for it. Every route has one: a test goes through them."""
-    stated = Operation(summary, needs, takes, gives, query, headers, refuses, of_server)
+    stated = Operation(summary, needs, takes, gives, query, headers, refuses, fails, of_server)
 
     def mark(handler: AnyHandler) -> AnyHandler:
         setattr(handler, ATTRIBUTE, stated)

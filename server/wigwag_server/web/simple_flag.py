@@ -7,12 +7,17 @@ from aiohttp import web
 from wigwag_proto.codec import encode
 from wigwag_proto.context import Context
 from wigwag_server.auth.keys import KeyKind
+from wigwag_server.ofrep.shapes import SimpleDecision
 from wigwag_server.problems import Problem
 from wigwag_server.services import SERVICES
 from wigwag_server.web.operation import operation
 
 
-@operation("Decide one flag: on or off", needs=(KeyKind.CLIENT, KeyKind.SERVER))
+@operation(
+    "Decide one flag: on or off",
+    needs=(KeyKind.CLIENT, KeyKind.SERVER),
+    gives={200: SimpleDecision},
+)
 async def simple_flag(request: web.Request) -> web.Response:
     """GET /api/flags/{name}?userId=u1&plan=premium: the query is the context, and every value in it is text."""
     services = request.app[SERVICES]
