@@ -11,20 +11,29 @@ from wigwag_proto.codec import decode
 from wigwag_proto.errors import Malformed
 from wigwag_proto.snapshot import Tables
 from wigwag_server.admin.alerts import is_over, reason_of
+from wigwag_server.admin.answer_shapes import AlertAnswer, Declared
 from wigwag_server.admin.answers import answer
 from wigwag_server.admin.flag_commands import KillFlags
 from wigwag_server.admin.kills import carry_out
 from wigwag_server.admin.parameters import Parameters
+from wigwag_server.admin.query_shapes import AlertQuery
 from wigwag_server.auth.keys import Key, KeyKind
 from wigwag_server.environment import Environment
 from wigwag_server.problems import Problem
 from wigwag_server.services import SERVICES
-from wigwag_server.web.operation import operation
+from wigwag_server.web.operation import Media, operation
 
 WILDCARDS = frozenset("*?[")
 
 
-@operation("Kill the flags of an alert's key", needs=(KeyKind.HOOK,))
+@operation(
+    "Kill the flags of an alert's key",
+    needs=(KeyKind.HOOK,),
+    takes=Media("*/*"),
+    gives={200: AlertAnswer, 202: Declared},
+    query=AlertQuery,
+    refuses=(404, 413),
+)
 async def kill_by_alert(request: web.Request) -> web.Response:
     """POST /v1/kill: kill what the key names, or those of them that `flag=` names. Any body, or none."""
     services = request.app[SERVICES]

@@ -15,6 +15,7 @@ from wigwag_proto.flag import Flag, Kill
 from wigwag_proto.problems import Problems, escaped, unknown_name
 from wigwag_proto.records import Records
 from wigwag_proto.references import check_references
+from wigwag_server.admin.answer_shapes import Explained, ExplainedAll
 from wigwag_server.admin.answers import admit, answer
 from wigwag_server.admin.as_of import Past, read_moment
 from wigwag_server.admin.bodies import read_key, refuse
@@ -22,7 +23,9 @@ from wigwag_server.admin.find import find_record
 from wigwag_server.admin.flags import FlagWriter, killed_out_of_band
 from wigwag_server.admin.parameters import Parameters
 from wigwag_server.admin.past import Moment
+from wigwag_server.admin.query_shapes import FlagQuery
 from wigwag_server.admin.search import FLAG_LISTS, find, read_part, read_search
+from wigwag_server.admin.shapes import FlagQuestionBody, QuestionBody
 from wigwag_server.auth.rights import Right
 from wigwag_server.web.body import read_object
 from wigwag_server.web.operation import operation
@@ -42,7 +45,12 @@ class Question:
     stale_for: float
 
 
-@operation("Explain what a flag decides for a context", needs=Right.READ)
+@operation(
+    "Explain what a flag decides for a context",
+    needs=Right.READ,
+    takes=FlagQuestionBody | None,
+    gives={200: Explained},
+)
 async def explain_flag(request: web.Request) -> web.Response:
     """POST /admin/flags/{name}/explain: the decision, with every step that led to it."""
     services, caller, environment = admit(request)
@@ -68,7 +76,13 @@ async def explain_flag(request: web.Request) -> web.Response:
     return answer(body_out, environment.replica.cursor)
 
 
-@operation("Explain what all flags decide for a context", needs=Right.READ)
+@operation(
+    "Explain what all flags decide for a context",
+    needs=Right.READ,
+    takes=QuestionBody | None,
+    gives={200: ExplainedAll},
+    query=FlagQuery,
+)
 async def explain_flags(request: web.Request) -> web.Response:
     """POST /admin/explain: the flags that a search finds, by key, each with its decision."""
     services, _, environment = admit(request)

@@ -8,8 +8,9 @@ import msgspec
 from aiohttp import web
 
 from wigwag_proto.commit import Cursor
-from wigwag_proto.flag import Kill
+from wigwag_proto.flag import Flag, Kill
 from wigwag_proto.problems import Violation
+from wigwag_server.admin.answer_shapes import FlagList, Trial
 from wigwag_server.admin.answers import CURSOR_HEADER, admit, answer
 from wigwag_server.admin.bodies import MISSED_BEATS, FlagLimits, read_flag_body, read_if_match, read_key, refuse
 from wigwag_server.admin.comments import read_comment
@@ -18,17 +19,25 @@ from wigwag_server.admin.find import Plain, find_record
 from wigwag_server.admin.flag_commands import DeleteFlag, PutFlag
 from wigwag_server.admin.merge_patch import CONTENT_TYPE
 from wigwag_server.admin.parameters import Parameters
+from wigwag_server.admin.query_shapes import DeleteQuery, FlagQuery, WriteQuery
 from wigwag_server.admin.search import FLAG_LISTS, find, read_part, read_search
+from wigwag_server.admin.shapes import FlagBody, FlagPatch
 from wigwag_server.admin.writing import CONFIRM, check_confirmation, read_dry_run, write
 from wigwag_server.auth.keys import Key
 from wigwag_server.auth.rights import Right
 from wigwag_server.environment import Environment
 from wigwag_server.services import Services
 from wigwag_server.web.body import JSON_TYPES, read_object
-from wigwag_server.web.operation import operation
+from wigwag_server.web.operation import IF_MATCH, IF_NONE_MATCH, operation
 
 
-@operation("List and search the flags of an environment", needs=Right.READ)
+@operation(
+    "List and search the flags of an environment",
+    needs=Right.READ,
+    takes=None,
+    gives={200: FlagList},
+    query=FlagQuery,
+)
 async def list_flags(request: web.Request) -> web.Response:
     """GET /admin/flags: the flags that are asked for, by key."""
     _, _, environment = admit(request)
@@ -48,15 +57,28 @@ async def list_flags(request: web.Request) -> web.Response:
     return answer(body, environment.replica.cursor)
 
 
-@operation("Show one flag", needs=Right.READ)
+@operation(
+    "Show one flag",
+    needs=Right.READ,
+    takes=None,
+    gives={200: Flag},
+)
 async def show_flag(request: web.Request) -> web.Response:
-    """GET /admin/flags/{name}."""
+    """GET /admin/flags/{name}: its configuration and its kill. The `ETag` is its revision."""
     _, _, environment = admit(request)
     Parameters(request).refuse()
     return flag_answer(environment, read_key(request), environment.replica.cursor)
 
 
-@operation("Create a flag, or replace its configuration", needs=Right.EDIT)
+@operation(
+    "Create a flag, or replace its configuration",
+    needs=Right.EDIT,
+    takes=FlagBody,
+    gives={200: (Flag, Trial), 201: Flag},
+    query=WriteQuery,
+    headers=(IF_MATCH, IF_NONE_MATCH),
+    refuses=(409,),
+)
 async def put_flag(request: web.Request) -> web.Response:
     """POST /admin/flags/{name}: create, or replace the configuration. `"killSwitch": true` kills it as well."""
     services, caller, environment = admit(request)
@@ -73,7 +95,15 @@ async def put_flag(request: web.Request) -> web.Response:
     return done_answer(environment, key, done, created=not exists)
 
 
-@operation("Change some fields of a flag", needs=Right.EDIT)
+@operation(
+    "Change some fields of a flag",
+    needs=Right.EDIT,
+    takes=FlagPatch,
+    gives={200: (Flag, Trial)},
+    query=WriteQuery,
+    headers=(IF_MATCH,),
+    refuses=(409,),
+)
 async def patch_flag(request: web.Request) -> web.Response:
     """PATCH /admin/flags/{name}: merge the body into the configuration, and check the whole of it."""
     services, caller, environment = admit(request)
@@ -89,9 +119,20 @@ async def patch_flag(request: web.Request) -> web.Response:
     return done_answer(environment, key, done)
 
 
-@operation("Delete a flag", needs=Right.EDIT)
+@operation(
+    "Delete a flag",
+    needs=Right.EDIT,
+    takes=None,
+    gives={200: Trial, 204: None},
+    query=DeleteQuery,
+    headers=(IF_MATCH,),
+    refuses=(409,),
+)
 async def delete_flag(request: web.Request) -> web.Response:
-    """DELETE /admin/flags/{name}?confirm={name}."""
+    """DELETE /admin/flags/{name}?confirm={name}: code that still asks for it gets its default.
+
+    Refused while other flags require it.
+    """
     services, caller, environment = admit(request)
     key, dry_run = read_key(request), read_dry_run(request, CONFIRM)
     find_record(environment.replica.records, "flag", key)

@@ -8,8 +8,10 @@ from aiohttp import web
 
 from wigwag_proto.codec import decode, encode
 from wigwag_proto.commit import Cursor
+from wigwag_proto.flag import Flag, Segment
 from wigwag_proto.problems import Violation
 from wigwag_server.admin import flags, segments
+from wigwag_server.admin.answer_shapes import History, Trial
 from wigwag_server.admin.answers import admit, answer
 from wigwag_server.admin.as_of import Past
 from wigwag_server.admin.bodies import read_if_match, read_key, refuse
@@ -19,30 +21,52 @@ from wigwag_server.admin.find import is_readable, no_such_record
 from wigwag_server.admin.history import LARGEST_PAGE, PAGE, history
 from wigwag_server.admin.parameters import Parameters
 from wigwag_server.admin.past import Moment
+from wigwag_server.admin.query_shapes import HistoryQuery, WriteQuery
+from wigwag_server.admin.shapes import CommentBody
 from wigwag_server.admin.writing import read_dry_run, write
 from wigwag_server.auth.keys import Key
 from wigwag_server.auth.rights import Right
 from wigwag_server.environment import Environment
 from wigwag_server.problems import Problem
 from wigwag_server.web.body import read_object
-from wigwag_server.web.operation import operation
+from wigwag_server.web.operation import IF_MATCH, operation
 
 NEWEST = 2**53
 
 
-@operation("Show what was done to a flag", needs=Right.READ)
+@operation(
+    "Show what was done to a flag",
+    needs=Right.READ,
+    takes=None,
+    gives={200: History},
+    query=HistoryQuery,
+)
 async def flag_history(request: web.Request) -> web.Response:
     """GET /admin/flags/{name}/history: newest first; also of a flag that was deleted."""
     return await _history(request, "flag")
 
 
-@operation("Show what was done to a segment", needs=Right.READ)
+@operation(
+    "Show what was done to a segment",
+    needs=Right.READ,
+    takes=None,
+    gives={200: History},
+    query=HistoryQuery,
+)
 async def segment_history(request: web.Request) -> web.Response:
     """GET /admin/segments/{name}/history: newest first; also of a segment that was deleted."""
     return await _history(request, "segment")
 
 
-@operation("Put back the configuration that a flag had", needs=Right.EDIT)
+@operation(
+    "Put back the configuration that a flag had",
+    needs=Right.EDIT,
+    takes=CommentBody | None,
+    gives={200: (Flag, Trial), 201: Flag},
+    query=WriteQuery,
+    headers=(IF_MATCH,),
+    refuses=(409,),
+)
 async def revert_flag(request: web.Request) -> web.Response:
     """POST /admin/flags/{name}/revert/{revision}: the configuration as of then. The kill layer stays as it is."""
     services, caller, environment = admit(request)
@@ -52,7 +76,15 @@ async def revert_flag(request: web.Request) -> web.Response:
     return flags.done_answer(environment, key, done, created=created)
 
 
-@operation("Put back the configuration that a segment had", needs=Right.EDIT)
+@operation(
+    "Put back the configuration that a segment had",
+    needs=Right.EDIT,
+    takes=CommentBody | None,
+    gives={200: (Segment, Trial), 201: Segment},
+    query=WriteQuery,
+    headers=(IF_MATCH,),
+    refuses=(409,),
+)
 async def revert_segment(request: web.Request) -> web.Response:
     """POST /admin/segments/{name}/revert/{revision}: the segment as of then."""
     services, caller, environment = admit(request)

@@ -7,13 +7,17 @@ from aiohttp import web
 
 from wigwag_proto.commit import Cursor
 from wigwag_proto.errors import StoreUnavailable
+from wigwag_proto.flag import Flag
 from wigwag_proto.problems import Violation
+from wigwag_server.admin import shapes
+from wigwag_server.admin.answer_shapes import Declared, Killed, Trial
 from wigwag_server.admin.answers import Within, admit, answer, commit
 from wigwag_server.admin.bodies import KillBody, read_key, read_kill_body, read_kill_many_body, refuse
 from wigwag_server.admin.comments import read_comment
 from wigwag_server.admin.find import find_record
 from wigwag_server.admin.flag_commands import KillFlags, ReviveFlag, matching_keys, tagged_keys
 from wigwag_server.admin.flags import done_answer, flag_answer
+from wigwag_server.admin.query_shapes import WriteQuery
 from wigwag_server.admin.writing import read_dry_run, write
 from wigwag_server.auth.keys import Key
 from wigwag_server.auth.rights import Right
@@ -27,7 +31,13 @@ from wigwag_server.web.operation import operation
 KILL_TIMEOUT_S = 1.0
 
 
-@operation("Kill a flag", needs=Right.KILL)
+@operation(
+    "Kill a flag",
+    needs=Right.KILL,
+    takes=shapes.KillBody | None,
+    gives={200: (Flag, Trial), 202: Declared},
+    query=WriteQuery,
+)
 async def kill_flag(request: web.Request) -> web.Response:
     """POST /admin/flags/{name}/kill: off, everywhere, above all rules. The body is optional."""
     _, caller, environment = admit(request)
@@ -43,7 +53,13 @@ async def kill_flag(request: web.Request) -> web.Response:
     return done_answer(environment, key, await carry_out(request, environment, caller, command, comment))
 
 
-@operation("Kill several flags in one revision", needs=Right.KILL)
+@operation(
+    "Kill several flags in one revision",
+    needs=Right.KILL,
+    takes=shapes.KillMany,
+    gives={200: (Killed, Trial), 202: Declared},
+    query=WriteQuery,
+)
 async def kill_flags(request: web.Request) -> web.Response:
     """POST /admin/kill: several flags, by key, tag or pattern, in one revision."""
     _, caller, environment = admit(request)
@@ -69,7 +85,13 @@ async def kill_flags(request: web.Request) -> web.Response:
     )
 
 
-@operation("Lift a kill", needs=Right.REVIVE)
+@operation(
+    "Lift a kill",
+    needs=Right.REVIVE,
+    takes=shapes.CommentBody | None,
+    gives={200: (Flag, Trial)},
+    query=WriteQuery,
+)
 async def revive_flag(request: web.Request) -> web.Response:
     """POST /admin/flags/{name}/revive: lift the kill; the configuration under it is in force again."""
     services, caller, environment = admit(request)

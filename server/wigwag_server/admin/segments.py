@@ -14,6 +14,7 @@ from wigwag_proto.problems import Violation
 from wigwag_proto.records import Records
 from wigwag_proto.references import flags_that_need_segment
 from wigwag_proto.snapshot import Tables
+from wigwag_server.admin.answer_shapes import SegmentList, Trial
 from wigwag_server.admin.answers import CURSOR_HEADER, admit, answer
 from wigwag_server.admin.bodies import read_if_match, read_key, read_segment_body, refuse
 from wigwag_server.admin.comments import read_comment
@@ -22,14 +23,16 @@ from wigwag_server.admin.edits import Patch
 from wigwag_server.admin.find import Plain, find_record
 from wigwag_server.admin.merge_patch import CONTENT_TYPE
 from wigwag_server.admin.parameters import Parameters
+from wigwag_server.admin.query_shapes import DeleteQuery, PageQuery, WriteQuery
 from wigwag_server.admin.search import find, read_part, read_search
+from wigwag_server.admin.shapes import SegmentBody, SegmentPatch
 from wigwag_server.admin.writing import CONFIRM, check_confirmation, read_dry_run, write
 from wigwag_server.auth.rights import Right
 from wigwag_server.environment import Environment
 from wigwag_server.problems import Problem
 from wigwag_server.services import Services
 from wigwag_server.web.body import JSON_TYPES, read_object
-from wigwag_server.web.operation import operation
+from wigwag_server.web.operation import IF_MATCH, IF_NONE_MATCH, operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,13 @@ class DeleteSegment:
         return [Change("segment", self.key, None)]
 
 
-@operation("List and search the segments of an environment", needs=Right.READ)
+@operation(
+    "List and search the segments of an environment",
+    needs=Right.READ,
+    takes=None,
+    gives={200: SegmentList},
+    query=PageQuery,
+)
 async def list_segments(request: web.Request) -> web.Response:
     """GET /admin/segments: the segments that are asked for, by key."""
     _, _, environment = admit(request)
@@ -100,17 +109,30 @@ async def list_segments(request: web.Request) -> web.Response:
     return answer(body, environment.replica.cursor)
 
 
-@operation("Show one segment", needs=Right.READ)
+@operation(
+    "Show one segment",
+    needs=Right.READ,
+    takes=None,
+    gives={200: Segment},
+)
 async def show_segment(request: web.Request) -> web.Response:
-    """GET /admin/segments/{name}."""
+    """GET /admin/segments/{name}: whom it includes and excludes, and its rules. The `ETag` is its revision."""
     _, _, environment = admit(request)
     Parameters(request).refuse()
     return segment_answer(environment, read_key(request), environment.replica.cursor)
 
 
-@operation("Create a segment, or replace its configuration", needs=Right.EDIT)
+@operation(
+    "Create a segment, or replace its configuration",
+    needs=Right.EDIT,
+    takes=SegmentBody,
+    gives={200: (Segment, Trial), 201: Segment},
+    query=WriteQuery,
+    headers=(IF_MATCH, IF_NONE_MATCH),
+    refuses=(409,),
+)
 async def put_segment(request: web.Request) -> web.Response:
-    """POST /admin/segments/{name}: create, or replace."""
+    """POST /admin/segments/{name}: create, or replace. Rules of flags refer to it by its key."""
     services, caller, environment = admit(request)
     key, dry_run = read_key(request), read_dry_run(request)
     body = await read_object(request)
@@ -122,7 +144,15 @@ async def put_segment(request: web.Request) -> web.Response:
     return done_answer(environment, key, done, created=created)
 
 
-@operation("Change some fields of a segment", needs=Right.EDIT)
+@operation(
+    "Change some fields of a segment",
+    needs=Right.EDIT,
+    takes=SegmentPatch,
+    gives={200: (Segment, Trial)},
+    query=WriteQuery,
+    headers=(IF_MATCH,),
+    refuses=(409,),
+)
 async def patch_segment(request: web.Request) -> web.Response:
     """PATCH /admin/segments/{name}: merge the body into the segment, and check the whole of it."""
     services, caller, environment = admit(request)
@@ -137,9 +167,17 @@ async def patch_segment(request: web.Request) -> web.Response:
     return done_answer(environment, key, done)
 
 
-@operation("Delete a segment", needs=Right.EDIT)
+@operation(
+    "Delete a segment",
+    needs=Right.EDIT,
+    takes=None,
+    gives={200: Trial, 204: None},
+    query=DeleteQuery,
+    headers=(IF_MATCH,),
+    refuses=(409,),
+)
 async def delete_segment(request: web.Request) -> web.Response:
-    """DELETE /admin/segments/{name}?confirm={name}."""
+    """DELETE /admin/segments/{name}?confirm={name}: refused while a rule refers to it."""
     services, caller, environment = admit(request)
     key, dry_run = read_key(request), read_dry_run(request, CONFIRM)
     find_record(environment.replica.records, "segment", key)

@@ -9,11 +9,11 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
-from wigwag_proto.flag import Flag, FlagKind, Segment
+from wigwag_proto.flag import FlagKind
 from wigwag_proto.rule_checks import ALL_OPERATORS, LONGEST_NAME
-from wigwag_proto.snapshot import Emergency
 from wigwag_proto.validate import KEY, LONGEST_DESCRIPTION, LONGEST_ID, MOST_TAGS
-from wigwag_server.admin.bodies import LONGEST_REASON, MOST_KILLED
+from wigwag_server.admin.bodies import LONGEST_PATTERN, LONGEST_REASON, MOST_KILLED
+from wigwag_server.admin.comments import LONGEST_COMMENT
 from wigwag_server.auth.keys import KeyKind
 
 Name = Annotated[str, Meta(min_length=1, max_length=LONGEST_NAME)]
@@ -27,6 +27,8 @@ Ignored = Annotated[Any, Meta(description="Filled in by the server; here it is i
 Until = Annotated[
     int | str, Meta(description="When the kill ends by itself: RFC 3339 with an offset, or Unix ms; in the future.")
 ]
+Comment = Annotated[str, Meta(max_length=LONGEST_COMMENT, description="Why, for the audit log.")]
+DryRun = Annotated[bool, Meta(description="Only say what would be done.")]
 Reason = Annotated[str, Meta(max_length=LONGEST_REASON, description="Shown to whoever looks.")]
 
 
@@ -94,6 +96,7 @@ class FlagBody(Body, frozen=True):
     owner: Annotated[str, Meta(max_length=LONGEST_NAME)] = ""
     tags: Annotated[tuple[Name, ...], Meta(max_length=MOST_TAGS, extra_json_schema={"uniqueItems": True})] = ()
     kill_switch: Annotated[bool, Meta(description="`true` kills it too; `false` does nothing.")] = False
+    comment: Comment = ""
     key: Annotated[Key, Meta(description="Must be the one in the path.")] | msgspec.UnsetType = msgspec.UNSET
     kill: Annotated[Any, Meta(description="Null, or the one in force.")] = None
     created_at: Ignored = None
@@ -110,10 +113,48 @@ class SegmentBody(Body, frozen=True):
     exclude: Ids = ()
     rules: tuple[RuleBody, ...] = ()
     description: Description = ""
+    comment: Comment = ""
     key: Annotated[Key, Meta(description="Must be the one in the path.")] | msgspec.UnsetType = msgspec.UNSET
     created_at: Ignored = None
     updated_at: Ignored = None
     revision: Ignored = None
+
+
+def _patch_of(name: str, body: type[Body], left_out: tuple[str, ...]) -> type[msgspec.Struct]:
+    """Return the type of a JSON Merge Patch: every field may be left out, and null puts its default back."""
+    kept = [each for each in msgspec.structs.fields(body) if each.encode_name not in left_out]
+    defined = [(each.name, each.type if each.type is Any else each.type | None, None) for each in kept]
+    patch = msgspec.defstruct(name, defined, rename="camel", kw_only=True, forbid_unknown_fields=True, frozen=True)
+    patch.__doc__ = "What is to change (RFC 7396): what is left out stays as it is, and null puts the default back."
+    return patch
+
+
+FlagPatch = _patch_of("FlagPatch", FlagBody, ("killSwitch", "comment"))
+SegmentPatch = _patch_of("SegmentPatch", SegmentBody, ("comment",))
+
+
+class CommentBody(Body, frozen=True):
+    """Why, for the audit log."""
+
+    EXAMPLE: ClassVar[Any] = {"comment": "back to what worked"}
+
+    comment: Comment = ""
+
+
+class QuestionBody(Body, frozen=True):
+    """For whom is to be decided, and when."""
+
+    EXAMPLE: ClassVar[Any] = {"context": {"userId": "u1", "plan": "premium"}}
+
+    context: Annotated[dict[str, Any], Meta(description="Attributes.")] = {}
+    as_of: Annotated[int | str | None, Meta(description="A revision, or a time that has been (RFC 3339).")] = None
+    stale_for: Annotated[float, Meta(ge=0, description="For how long the app has not been current, in seconds.")] = 0
+
+
+class FlagQuestionBody(QuestionBody, frozen=True):
+    """For whom is to be decided, and when; or as a draft of the flag would have it."""
+
+    draft: Annotated[dict[str, Any] | None, Meta(description="A body as for writing the flag.")] = None
 
 
 class KillBody(Body, frozen=True):
@@ -123,20 +164,26 @@ class KillBody(Body, frozen=True):
 
     reason: Reason = ""
     until: Until | None = None
+    dry_run: DryRun = False
+    comment: Comment = ""
 
 
 class KillManyBody(Body, frozen=True):
-    """What is to be killed, why, and until when. Keys or tags must be given."""
+    """What is to be killed, why, and until when. Keys, tags or a pattern must be given."""
 
     EXAMPLE: ClassVar[Any] = {"keys": ["checkout"], "tags": ["payments"], "reason": "payments fail"}
 
     keys: Annotated[tuple[str, ...], Meta(max_length=MOST_KILLED)] = ()
     tags: Annotated[tuple[str, ...], Meta(max_length=MOST_KILLED)] = ()
+    pattern: Annotated[str, Meta(max_length=LONGEST_PATTERN, description="A shell pattern, such as `pay.*`.")] = ""
     reason: Reason = ""
     until: Until | None = None
+    dry_run: DryRun = False
+    comment: Comment = ""
 
 
-_SOME = [{"required": [field], "properties": {field: {"minItems": 1}}} for field in ("keys", "tags")]
+_SELECTED = {"keys": "minItems", "tags": "minItems", "pattern": "minLength"}
+_SOME = [{"required": [field], "properties": {field: {least: 1}}} for field, least in _SELECTED.items()]
 KillMany = Annotated[KillManyBody, Meta(extra_json_schema={"anyOf": _SOME})]
 
 
@@ -148,40 +195,6 @@ class KeyBody(Body, frozen=True):
     kind: KeyKind
     environment: str = "production"
     name: Annotated[str, Meta(max_length=128, description="Printable; says in kills and logs who it was.")] = ""
-
-
-class FlagList(msgspec.Struct, frozen=True):
-    """Flags by key, and the kills in force that the store has not taken yet."""
-
-    environment: str
-    cursor: str
-    flags: tuple[Flag, ...]
-    emergencies: tuple[Emergency, ...]
-
-
-class SegmentList(msgspec.Struct, frozen=True):
-    """Segments, by key."""
-
-    environment: str
-    cursor: str
-    segments: tuple[Segment, ...]
-
-
-class Killed(msgspec.Struct, frozen=True):
-    """The flags that were killed, in one revision."""
-
-    environment: str
-    cursor: str
-    flags: tuple[Flag, ...]
-
-
-class Declared(msgspec.Struct, frozen=True):
-    """An emergency: a kill that is in force although the store could not take it yet."""
-
-    emergency: dict[str, Any]
-    streams: Annotated[int, Meta(description="To how many streams it was written at once.")]
-    durable: Annotated[bool, Meta(description="Whether it is on this server's disk.")]
-    detail: Annotated[str, Meta(description="Exactly what that means.")]
 
 
 class NewKey(msgspec.Struct, frozen=True, rename="camel"):

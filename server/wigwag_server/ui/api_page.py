@@ -79,7 +79,7 @@ def schemas(document: Json) -> list[SchemaView]:
 
 def _operation(document: Json, path: str, method: str, plain: Json) -> OperationView:
     body = plain.get("requestBody")
-    schema = body["content"]["application/json"].get("schema", {}) if body else None
+    schema = next(iter(body["content"].values())).get("schema", {}) if body else None
     return OperationView(
         id=plain["operationId"],
         tag=plain["tags"][0],

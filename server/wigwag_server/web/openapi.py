@@ -47,7 +47,8 @@ def document(routes: web.UrlDispatcher) -> Json:
     described = list(_operations(routes))
     for _, _, _, stated in described:
         types.update(dict.fromkeys(_types_of(stated)))
-    schemas = _Schemas(list(types))
+    queries = {stated.query for _, _, _, stated in described if stated.query is not None}
+    schemas = _Schemas([*types, *queries], queries)
     for path, method, handler, stated in described:
         paths.setdefault(path, {})[method.lower()] = _operation(path, method, handler, stated, schemas)
     for path, methods in paths.items():
@@ -78,7 +79,7 @@ def _operations(routes: web.UrlDispatcher) -> Iterator[tuple[str, str, Any, Oper
 class _Schemas:
     """The schemas of bodies and answers, each by reference where it has a name."""
 
-    def __init__(self, types: list[Any]) -> None:
+    def __init__(self, types: list[Any], queries: set[Any]) -> None:
         schemas, components = msgspec.json.schema_components(types, ref_template=REF)
         self.components = decode(encode(components))  # a default of () is a list there
         self._schemas = list(zip(types, schemas, strict=True))
@@ -86,19 +87,23 @@ class _Schemas:
         for kind, example in examples.items():
             if kind.__name__ in self.components:
                 self.components[kind.__name__]["examples"] = [example]
+        # The struct of a query is no type of its own: its fields are parameters.
+        self.queries = {kind.__name__: self.components.pop(kind.__name__) for kind in queries}
         for component in self.components.values():
             if "description" in component:
                 component["description"] = _text(component["description"])
 
     def of(self, kind: Any) -> Json:
+        if isinstance(kind, tuple):
+            return {"anyOf": [self.of(each) for each in kind]}
         return {} if kind is Any else next(schema for known, schema in self._schemas if known == kind)
 
 
 def _types_of(stated: Operation) -> Iterator[Any]:
     for kind in (stated.takes, stated.fails, *(() if isinstance(stated.gives, Stated) else stated.gives.values())):
-        bare, _ = _optional(kind)
-        if bare not in (None, Any) and not isinstance(bare, Stated | Media):
-            yield bare
+        for bare in kind if isinstance(kind, tuple) else (_optional(kind)[0],):
+            if bare not in (None, Any) and not isinstance(bare, Stated | Media):
+                yield bare
 
 
 def _optional(kind: Any) -> tuple[Any, bool]:
@@ -115,7 +120,7 @@ def _operation(path: str, method: str, handler: Any, stated: Operation, schemas:
         "tags": [_tag(path)],
         "summary": stated.summary,
         "description": "\n\n".join(filter(None, [_text(inspect.getdoc(handler)), _who(stated.needs)])),
-        "parameters": list(_parameters(path, stated)),
+        "parameters": list(_parameters(path, stated, schemas)),
         "security": _security(stated.needs),
         "responses": {
             **dict(_successes(stated, schemas)),
@@ -127,14 +132,13 @@ def _operation(path: str, method: str, handler: Any, stated: Operation, schemas:
     return described
 
 
-def _parameters(path: str, stated: Operation) -> Iterator[Json]:
+def _parameters(path: str, stated: Operation, schemas: _Schemas) -> Iterator[Json]:
     for name in IN_PATH.findall(path):
         yield _parameter("path", name, msgspec.json.schema(PATH_PARAMETERS.get(name, str)), needed=True)
     if _in_environment(path, stated):
         yield _parameter("query", "environment", msgspec.json.schema(ENVIRONMENT))
     if stated.query is not None:
-        _, components = msgspec.json.schema_components([stated.query])
-        struct = decode(encode(components[stated.query.__name__]))
+        struct = schemas.queries[stated.query.__name__]
         for name, field in struct["properties"].items():
             yield _parameter("query", name, field, needed=name in struct["required"])
     for header in stated.headers:
@@ -158,6 +162,8 @@ def _body(method: str, stated: Operation, schemas: _Schemas) -> Json | None:
         return None
     if stated.takes is Stated.NOTHING:
         return {"required": False, "content": {"application/json": {}}}
+    if isinstance(stated.takes, Media):
+        return {"required": False, "content": {stated.takes.type: {}}}
     kind, optional = _optional(stated.takes)
     return {"required": not optional, "content": {"application/json": {"schema": schemas.of(kind)}}}
 
@@ -177,26 +183,32 @@ def _successes(stated: Operation, schemas: _Schemas) -> Iterator[tuple[str, Json
 
 def _errors(path: str, method: str, stated: Operation) -> list[int]:
     """Return the statuses of errors: those that are stated, and those that follow from what it needs and takes."""
-    found = set(stated.refuses)
+    found = {400, *stated.refuses}  # a request line that is too long is refused before any route is known
     if stated.needs != ():
         found |= {401, 403, 503}
     if _in_environment(path, stated) or "{" in path:
         found |= {404, 422}
-    if stated.takes is not None and (stated.takes is not Stated.NOTHING or method in WRITES):
-        found |= {400, 413, 415, 422}
+    if not isinstance(stated.takes, Media | None) and (stated.takes is not Stated.NOTHING or method in WRITES):
+        found |= {413, 415, 422}
     if stated.query is not None:
         found.add(422)
     if any(header.name == "If-Match" for header in stated.headers):
-        found |= {400, 412}
+        found.add(412)
     if stated.gives is Stated.NOTHING:
-        found |= {400, 404, 409, 412, 422}
+        found |= {404, 409, 412, 422}
     return sorted(found)
 
 
 def _error(status: int, stated: Operation, schemas: _Schemas) -> Json:
     if stated.fails is None:
         return {"$ref": f"#/components/responses/{_name(status)}"}
-    return {"description": PROBLEMS[status], "content": {"application/json": {"schema": schemas.of(stated.fails)}}}
+    content = {"application/json": {"schema": schemas.of(stated.fails)}, **_plain_text(status)}
+    return {"description": PROBLEMS[status], "content": content}
+
+
+def _plain_text(status: int) -> Json:
+    """Return how aiohttp itself answers what is no request that it can read."""
+    return {"text/plain": {"schema": {"type": "string"}}} if status == 400 else {}
 
 
 def _links(path: str, paths: Mapping[str, Json]) -> Iterator[tuple[str, Json]]:
@@ -219,7 +231,10 @@ def _link(operation: Json, links: list[tuple[str, Json]]) -> None:
 def _problem(status: int, what: str) -> Json:
     answer: Json = {
         "description": what,
-        "content": {"application/problem+json": {"schema": {"$ref": REF.format(name="Problem")}}},
+        "content": {
+            "application/problem+json": {"schema": {"$ref": REF.format(name="Problem")}},
+            **_plain_text(status),
+        },
     }
     if status in PROBLEM_HEADERS:
         name, meaning, kind = PROBLEM_HEADERS[status]

@@ -25,7 +25,7 @@ SECURITY = {
 }
 
 PROBLEMS = {
-    400: "The body is missing or is not JSON, or a header cannot be read.",
+    400: "The body is missing or is no JSON, or a header cannot be read. Plain text where it is no HTTP, or too long.",
     401: "There is no key, or it is not valid here.",
     403: "This key may not do that.",
     404: "There is no such thing. For a flag or segment, `nearest` has keys that may have been meant.",

@@ -35,7 +35,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """An answer that is not JSON."""
+    """A body that need not be JSON."""
 
     type: str
 
@@ -58,8 +58,9 @@ class Operation:
     """What a handler states. The name of the handler names the operation, its docstring describes it.
 
     `needs` is a right of an admin token, or the kinds of keys that are let in; no kinds: nobody is asked who they are.
-    `takes` is the type of the body: `Body | None` where it may be left out, None where there is none.
-    `gives` are the statuses of success, each with the type of its JSON, None for no body, or a Media.
+    `takes` is the type of the body: `Body | None` where it may be left out, None where there is none, a Media for any.
+    `gives` are the statuses of success, each with the type of its JSON (a tuple for one of several), None for no
+    body, or a Media.
     `query` is a Struct with a field for each parameter. `refuses` are statuses of errors beside those that follow from
     all else (`web.openapi` has the rules), and `fails` is the type of an error's JSON where it is no problem+json.
     `of_server` says that it is about no single environment.
