@@ -101,7 +101,7 @@ async def test_who_is_let_in_is_said(server: Server) -> None:
     assert found["kill_flag"]["security"] == [{"adminToken": []}]
     assert "`operator`" in found["kill_flag"]["description"]
     assert {"401", "403", "404", "422", "503"} <= found["kill_flag"]["responses"].keys()
-    assert "requestBody" not in found["revive_flag"]
+    assert "requestBody" not in found["delete_flag"]
     assert found["kill_flag"]["requestBody"]["required"] is False
     assert found["put_flag"]["requestBody"]["required"] is True
 
