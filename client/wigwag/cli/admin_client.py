@@ -2,19 +2,26 @@
 
 import asyncio
 import os
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Self
+from urllib.parse import quote
 
 import aiohttp
+from yarl import URL
 
 from wigwag.cli.connection import Server
-from wigwag.cli.exits import ExitCode, Stop
+from wigwag.cli.exits import ExitCode, Proposed, Stop
 from wigwag.cli.refusals import not_wigwag, refusal
 from wigwag_proto.codec import decode, encode
 from wigwag_proto.errors import Malformed
 
 Plain = dict[str, Any]
+# What goes into the URL; a name may be there more than once.
+Query = Sequence[tuple[str, str]]
 
 CONNECT_TIMEOUT_S = 5.0
+LONG_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=30.0)
+LARGEST_PAGE = 1000
 TIMEOUT_S = 15.0  # a server gives a commit 5 s before it answers that its store is away
 
 
@@ -37,44 +44,102 @@ class AdminClient:
         """Close the connection."""
         await self._session.close()
 
-    async def flags(self) -> list[Plain]:
-        """Return all flags, by key."""
+    async def flags(self, query: Query = (), limit: int | None = None) -> list[Plain]:
+        """Return the flags that a search finds, by key: all of them, or the first `limit`."""
         found: list[Plain] = []
-        after: dict[str, str] = {}
-        while True:
-            listing = await self._request("GET", "/admin/flags", params=after)
-            flags = listing.get("flags")
-            if not isinstance(flags, list):
-                raise not_wigwag(self.server, "the list of flags is not one")
-            found += [_as_in_force(flag, listing.get("emergencies")) for flag in flags if isinstance(flag, dict)]
-            if not flags or not isinstance(listing.get("next"), str):
-                return found
-            after = {"after": listing["next"]}
+        async for listing in self._pages("/admin/flags", query, limit):
+            flags = _records(self.server, listing, "flags")
+            found += [_as_in_force(flag, listing.get("emergencies")) for flag in flags]
+        return found[:limit]
+
+    async def segments(self, query: Query = (), limit: int | None = None) -> list[Plain]:
+        """Return the segments that a search finds, by key."""
+        found: list[Plain] = []
+        async for listing in self._pages("/admin/segments", query, limit):
+            found += _records(self.server, listing, "segments")
+        return found[:limit]
 
     async def flag(self, key: str) -> Plain:
         """Return one flag. Raises NoSuchFlag."""
         return await self._request("GET", _path(key))
 
-    async def put(self, key: str, body: Plain, before: Plain | None) -> Plain:
+    async def put(self, key: str, body: Plain, before: Plain | None, comment: str = "") -> Plain:
         """Create a flag, or replace its configuration as it was `before`. Raises FlagChanged when it is another now."""
-        condition = {"If-None-Match": "*"} if before is None else {"If-Match": f'"{before.get("revision")}"'}
-        return await self._request("POST", _path(key), body, condition)
+        return await self._request("POST", _path(key), _commented(body, comment), condition(before))
 
     async def kill(self, key: str, reason: str) -> Plain:
         """Kill a flag and return it. Raises NoSuchFlag."""
         return await self._request("POST", _path(key) + "/kill", {"reason": reason} if reason else None)
 
-    async def revive(self, key: str) -> Plain:
+    async def revive(self, key: str, comment: str = "") -> Plain:
         """Lift the kill of a flag and return the flag. Raises NoSuchFlag."""
-        return await self._request("POST", _path(key) + "/revive")
+        return await self._request("POST", _path(key) + "/revive", _commented({}, comment) or None)
 
-    async def delete(self, key: str) -> None:
+    async def delete(self, key: str, comment: str = "") -> None:
         """Delete a flag. Raises NoSuchFlag."""
-        await self._request("DELETE", _path(key), params={"confirm": key})
+        await self._request(
+            "DELETE", _path(key), query=[("confirm", key), *([("comment", comment)] if comment else [])]
+        )
+
+    async def get(self, *path: str, query: Query = (), of_server: bool = False) -> Plain:
+        """Ask about what is at a path. `of_server` says that it is about no single environment."""
+        return await self._request("GET", admin_path(*path), query=query, of_server=of_server)
+
+    async def post(
+        self,
+        *path: str,
+        body: Plain | None = None,
+        query: Query = (),
+        of_server: bool = False,
+        match: Plain | None = None,
+    ) -> Plain:
+        """Do something. `match` is the record as it is to be still."""
+        headers = condition(match) if match is not None else {}
+        return await self._request("POST", admin_path(*path), body, headers, query=query, of_server=of_server)
+
+    async def patch(self, *path: str, body: Plain, of_server: bool = False) -> Plain:
+        """Change some fields of something."""
+        return await self._request("PATCH", admin_path(*path), body, of_server=of_server)
+
+    async def remove(self, *path: str, query: Query = (), of_server: bool = False) -> None:
+        """Delete something."""
+        await self._request("DELETE", admin_path(*path), query=query, of_server=of_server)
+
+    async def lines(self, *path: str, query: Query = ()) -> AsyncIterator[bytes]:
+        """Yield the lines of a long answer as they come."""
+        url = URL(self.server.url + admin_path(*path), encoded=True)
+        params = [("environment", self.environment), *query]
+        headers = {"Accept": "application/x-ndjson"}
+        try:
+            async with self._session.get(
+                url, params=params, headers=headers, timeout=LONG_TIMEOUT, allow_redirects=False
+            ) as response:
+                if response.status != 200:
+                    self._answer(response, await response.read())
+                async for line in response.content:
+                    yield line
+        except TimeoutError:
+            raise self._unreachable("GET", "it stopped in the middle of its answer") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._unreachable("GET", _reason(error)) from None
 
     async def snapshot(self) -> Plain:
         """Return what a server key sees. The key picks the environment."""
         return await self._request("GET", "/v1/snapshot")
+
+    async def _pages(self, path: str, query: Query, limit: int | None) -> AsyncIterator[Plain]:
+        """Yield the parts of a list, until there are no more or `limit` records are there."""
+        after: Query = ()
+        wanted = limit
+        while True:
+            size = [] if wanted is None else [("limit", str(min(wanted, LARGEST_PAGE)))]
+            listing = await self._request("GET", path, query=[*query, *size, *after])
+            yield listing
+            there = sum(len(each) for each in (listing.get("flags"), listing.get("segments")) if isinstance(each, list))
+            wanted = None if wanted is None else wanted - there
+            if not there or not isinstance(listing.get("next"), str) or (wanted is not None and wanted <= 0):
+                return
+            after = [("after", listing["next"])]
 
     async def _request(
         self,
@@ -83,14 +148,17 @@ class AdminClient:
         body: Plain | None = None,
         condition: dict[str, str] | None = None,
         *,
-        params: dict[str, str] | None = None,
+        query: Query = (),
+        of_server: bool = False,
     ) -> Plain:
-        params = {**({"environment": self.environment} if path.startswith("/admin") else {}), **(params or {})}
+        own = [("environment", self.environment)] if path.startswith("/admin") and not of_server else []
+        params = [*own, *query]
+        url = URL(self.server.url + path, encoded=True)
         data = None if body is None else encode(body)
         headers = {**({} if body is None else {"Content-Type": "application/json"}), **(condition or {})}
         try:
             async with self._session.request(
-                method, self.server.url + path, params=params, data=data, headers=headers, allow_redirects=False
+                method, url, params=params, data=data, headers=headers, allow_redirects=False
             ) as response:
                 return self._answer(response, await response.read())
         except aiohttp.ConnectionTimeoutError:
@@ -116,6 +184,8 @@ class AdminClient:
             raise not_wigwag(self.server, f"it answers with {response.content_type}") from None
         if not isinstance(plain, dict):
             raise not_wigwag(self.server, "it answers with JSON that is no object")
+        if response.status == 202 and isinstance(plain.get("approval"), dict):
+            raise _proposed(plain, self.environment)
         return plain
 
     def _unreachable(self, method: str, why: str, *, sent: bool = True) -> Stop:
@@ -134,6 +204,36 @@ def _as_in_force(flag: Plain, emergencies: Any) -> Plain:
         if isinstance(each, dict) and flag.get("key") in each.get("keys", ()):
             return {**flag, "kill": {name: each.get(name) for name in ("by", "reason", "at")}}
     return flag
+
+
+def admin_path(*parts: str) -> str:
+    """Return a path of the admin API, whatever is in its parts."""
+    return "/admin/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def condition(before: Plain | None) -> dict[str, str]:
+    """Return the header that ties a write to what was read before; None: that there was nothing."""
+    return {"If-None-Match": "*"} if before is None else {"If-Match": f'"{before.get("revision")}"'}
+
+
+def _commented(body: Plain, comment: str) -> Plain:
+    return {**body, "comment": comment} if comment else body
+
+
+def _records(server: Server, listing: Plain, name: str) -> list[Plain]:
+    records = listing.get(name)
+    if not isinstance(records, list):
+        raise not_wigwag(server, f"the list of {name} is not one")
+    return [record for record in records if isinstance(record, dict)]
+
+
+def _proposed(answer: Plain, environment: str) -> Proposed:
+    number = answer["approval"].get("id")
+    return Proposed(
+        f"nothing has changed yet: {environment} asks for a second person. Somebody else approves it by: "
+        f"wigwag approvals approve {number}",
+        answer,
+    )
 
 
 def _path(key: str) -> str:

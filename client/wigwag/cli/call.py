@@ -13,8 +13,8 @@ import typer
 
 from wigwag.cli.admin_client import AdminClient
 from wigwag.cli.connection import SERVER_KEY, TOKEN, Server, find_server
-from wigwag.cli.exits import ExitCode, Stop
-from wigwag.cli.output import note, plain
+from wigwag.cli.exits import ExitCode, Proposed, Stop
+from wigwag.cli.output import note, plain, say_json
 
 P = ParamSpec("P")
 
@@ -81,7 +81,8 @@ def command(work: Callable[Concatenate[Call, P], Awaitable[None]]) -> Callable[.
     def run(*, context: typer.Context, options: Options, **given: Any) -> None:
         before = context.obj
         assert isinstance(before, Options)
-        _run(work(Call(before.overridden(options)), **given))  # type: ignore[call-arg]
+        call = Call(before.overridden(options))
+        _run(work(call, **given), as_json=call.options.as_json)  # type: ignore[call-arg]
 
     _, *own = inspect.signature(work, eval_str=True).parameters.values()
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
@@ -90,13 +91,23 @@ def command(work: Callable[Concatenate[Call, P], Awaitable[None]]) -> Callable[.
     return with_options(_as_command(run, work, [context, *keywords, taken]))
 
 
-def _run(work: Awaitable[None]) -> None:
+def group(help_text: str, *commands: tuple[str, Callable[..., None]]) -> typer.Typer:
+    """Make a command of several, such as `wigwag keys list`."""
+    made = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help=help_text)
+    for name, function in commands:
+        made.command(name)(function)
+    return made
+
+
+def _run(work: Awaitable[None], *, as_json: bool) -> None:
     async def awaited() -> None:
         await work
 
     try:
         asyncio.run(awaited())
     except Stop as stop:
+        if isinstance(stop, Proposed) and as_json:
+            say_json(stop.answer)
         note("wigwag: " + "\n".join(map(plain, str(stop).splitlines())))
         raise typer.Exit(stop.code) from None
     except BrokenPipeError:

@@ -1,6 +1,7 @@
 """How a command ends when it cannot do what it was asked."""
 
 from enum import IntEnum
+from typing import Any
 
 from wigwag_proto.errors import WigwagError
 
@@ -14,6 +15,7 @@ class ExitCode(IntEnum):
     UNREACHABLE = 3
     UNAUTHORISED = 4
     NO_SUCH_FLAG = 5
+    WAITING = 7
     INTERRUPTED = 130
     BROKEN_PIPE = 141
 
@@ -24,6 +26,14 @@ class Stop(WigwagError):
     def __init__(self, message: str, code: ExitCode = ExitCode.FAILED) -> None:
         super().__init__(message)
         self.code = code
+
+
+class Proposed(Stop):
+    """The environment asks for a second person: nothing has changed yet. `answer` is what the server said."""
+
+    def __init__(self, message: str, answer: dict[str, Any]) -> None:
+        super().__init__(message, ExitCode.WAITING)
+        self.answer = answer
 
 
 class FlagChanged(Stop):
