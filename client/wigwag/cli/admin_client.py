@@ -67,6 +67,10 @@ class AdminClient:
         """Create a flag, or replace its configuration as it was `before`. Raises FlagChanged when it is another now."""
         return await self._request("POST", _path(key), _commented(body, comment), condition(before))
 
+    async def put_segment(self, key: str, body: Plain, before: Plain | None) -> Plain:
+        """Create a segment, or replace it as it was `before`. Raises FlagChanged when it is another now."""
+        return await self._request("POST", admin_path("segments", key), body, condition(before))
+
     async def kill(self, key: str, reason: str) -> Plain:
         """Kill a flag and return it. Raises NoSuchFlag."""
         return await self._request("POST", _path(key) + "/kill", {"reason": reason} if reason else None)

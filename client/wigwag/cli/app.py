@@ -5,10 +5,17 @@ from typing import Annotated
 
 import typer
 
+from wigwag.cli.approvals import approvals
 from wigwag.cli.call import Options, with_options
+from wigwag.cli.environments import environments
+from wigwag.cli.explaining import explain
+from wigwag.cli.history import history, revert
+from wigwag.cli.keys import keys
 from wigwag.cli.reading import flags, show
+from wigwag.cli.segments import segments
 from wigwag.cli.setting import set_flag
 from wigwag.cli.tail import tail
+from wigwag.cli.transfer import diff, export, import_file, validate
 from wigwag.cli.writing import delete, kill, revive
 
 EPILOG = """\b
@@ -19,6 +26,7 @@ Exit codes:
   3  no server can be reached
   4  not authorised
   5  there is no such flag
+  7  nothing has changed yet: the change waits for a second person
 
 The server is found by --url and --token, else by WIGWAG_URL and WIGWAG_TOKEN, else by the .wigwag/dev.json that
 "wigwag-server --dev" writes, in this folder or one above it. "tail" takes --key or WIGWAG_KEY in place of the token.
@@ -27,7 +35,6 @@ The server is found by --url and --token, else by WIGWAG_URL and WIGWAG_TOKEN, e
 # No rich markup: its boxes are noise in a pipe, and a usage error is one message, not a panel.
 app = typer.Typer(
     rich_markup_mode=None,
-    add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     epilog=EPILOG,
@@ -63,5 +70,19 @@ for name, function in (
     ("revive", revive),
     ("delete", delete),
     ("tail", tail),
+    ("history", history),
+    ("revert", revert),
+    ("explain", explain),
+    ("export", export),
+    ("import", import_file),
+    ("diff", diff),
+    ("validate", validate),
 ):
     app.command(name)(function)
+for name, group in (
+    ("segments", segments),
+    ("environments", environments),
+    ("keys", keys),
+    ("approvals", approvals),
+):
+    app.add_typer(group, name=name)

@@ -60,3 +60,16 @@ Clear = Annotated[
         help=f"Empty a list first: {', '.join(CLEARABLE)}.  (repeatable)",
     ),
 ]
+Comment = Annotated[str, typer.Option("--comment", metavar="TEXT", help="Why, for the audit log.", show_default=False)]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would change.", show_default=False)]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.", show_default=False)]
+Limit = Annotated[
+    int | None, typer.Option("--limit", metavar="NUMBER", min=1, help="At most so many.", show_default=False)
+]
+Search = Annotated[
+    str, typer.Option("--search", "-q", metavar="TEXT", help="Words that must be in it.", show_default=False)
+]
+Revision = Annotated[int, typer.Argument(metavar="REVISION", min=0, help="Of the environment.", show_default=False)]
+SegmentKey = Annotated[
+    str, typer.Argument(metavar="KEY", callback=_checked_key, help="The segment's key.", show_default=False)
+]

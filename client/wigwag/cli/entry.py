@@ -2,7 +2,7 @@
 
 import sys
 
-MISSING = 'wigwag: the command line needs typer and rich, which are not installed: pip install "wigwag[cli]"'
+MISSING = 'wigwag: the command line needs typer, rich and PyYAML, which are not installed: pip install "wigwag[cli]"'
 
 
 def main() -> None:
@@ -10,7 +10,7 @@ def main() -> None:
     try:
         from wigwag.cli.app import app  # noqa: PLC0415 - a client-only install has to get as far as the message
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("typer", "rich"):
+        if (error.name or "").partition(".")[0] not in ("typer", "rich", "yaml"):
             raise
         sys.exit(MISSING)
     except KeyboardInterrupt:

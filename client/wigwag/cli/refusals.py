@@ -55,7 +55,8 @@ def _foreign(server: Server, status: int, content_type: str) -> Stop:
 
 def _no_such_flag(detail: str, environment: str, nearest: list[Any]) -> str:
     first, _, _ = detail.partition(". ")
-    hint = f"Did you mean {' or '.join(map(str, nearest))}?" if nearest else "'wigwag flags' lists what there is."
+    lists = "wigwag segments list" if "no segment" in first else "wigwag flags"
+    hint = f"Did you mean {' or '.join(map(str, nearest))}?" if nearest else f"'{lists}' lists what there is."
     return f"{first.removesuffix('.')} in {environment}. {hint}"
 
 

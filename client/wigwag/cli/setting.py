@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from wigwag.cli.admin_client import AdminClient
-from wigwag.cli.arguments import Clear, Key, Percent, Rules
+from wigwag.cli.arguments import Clear, Comment, Key, Percent, Rules
 from wigwag.cli.call import Call, command
 from wigwag.cli.exits import ExitCode, FlagChanged, NoSuchFlag, Stop
 from wigwag.cli.flag_edit import Edit, configuration_of, read_configuration
@@ -40,6 +40,7 @@ async def set_flag(
         Path | None,
         typer.Option(metavar="FILE", help="Take the whole configuration from JSON; - reads standard input."),
     ] = None,
+    comment: Comment = "",
 ) -> None:
     """Create a flag, or change one. What is not named stays as it is.
 
@@ -70,7 +71,7 @@ async def set_flag(
             wanted = edit.applied_to(wanted)
             try:
                 unchanged = before is not None and wanted == configuration_of(before)
-                after = before or {} if unchanged else await admin.put(key, wanted, before)
+                after = before or {} if unchanged else await admin.put(key, wanted, before, comment)
                 break
             except FlagChanged:
                 # Somebody else was faster: the edit goes on top of theirs.

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from wigwag.cli.arguments import Key
+from wigwag.cli.arguments import Comment, Key, Yes
 from wigwag.cli.call import Call, command
 from wigwag.cli.exits import ExitCode, Stop
 from wigwag.cli.flag_words import summary
@@ -33,11 +33,11 @@ async def kill(
 
 
 @command
-async def revive(call: Call, key: Key) -> None:
+async def revive(call: Call, key: Key, comment: Comment = "") -> None:
     """Lift a kill: the flag's configuration is in force again."""
     async with call.admin() as admin:
         before = await admin.flag(key)
-        flag = await admin.revive(key)
+        flag = await admin.revive(key, comment)
     if before.get("kill") is None:
         tell(call, flag, f"{key} is not killed. It is {summary(flag)}.")
     else:
@@ -45,15 +45,13 @@ async def revive(call: Call, key: Key) -> None:
 
 
 @command
-async def delete(
-    call: Call, key: Key, *, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.", show_default=False)] = False
-) -> None:
+async def delete(call: Call, key: Key, *, yes: Yes = False, comment: Comment = "") -> None:
     """Delete a flag: code that still asks for it gets its default."""
     async with call.admin() as admin:
         flag = await admin.flag(key)
         if not yes:
             await _ask(call, key, flag)
-        await admin.delete(key)
+        await admin.delete(key, comment)
     if call.options.as_json:
         say_json({"deleted": key, "environment": call.environment})
     else:
