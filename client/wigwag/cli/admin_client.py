@@ -71,9 +71,10 @@ class AdminClient:
         """Create a segment, or replace it as it was `before`. Raises FlagChanged when it is another now."""
         return await self._request("POST", admin_path("segments", key), body, condition(before))
 
-    async def kill(self, key: str, reason: str) -> Plain:
+    async def kill(self, key: str, reason: str, until: Any = None, query: Query = ()) -> Plain:
         """Kill a flag and return it. Raises NoSuchFlag."""
-        return await self._request("POST", _path(key) + "/kill", {"reason": reason} if reason else None)
+        body = {name: value for name, value in (("reason", reason), ("until", until)) if value}
+        return await self._request("POST", _path(key) + "/kill", body or None, query=query)
 
     async def revive(self, key: str, comment: str = "") -> Plain:
         """Lift the kill of a flag and return the flag. Raises NoSuchFlag."""
@@ -110,7 +111,7 @@ class AdminClient:
         await self._request("DELETE", admin_path(*path), query=query, of_server=of_server)
 
     async def lines(self, *path: str, query: Query = ()) -> AsyncIterator[bytes]:
-        """Yield the lines of a long answer as they come."""
+        """Yield the lines of a long answer as they come, without what ends them."""
         url = URL(self.server.url + admin_path(*path), encoded=True)
         params = [("environment", self.environment), *query]
         headers = {"Accept": "application/x-ndjson"}
@@ -120,8 +121,13 @@ class AdminClient:
             ) as response:
                 if response.status != 200:
                     self._answer(response, await response.read())
-                async for line in response.content:
-                    yield line
+                rest = b""
+                async for chunk in response.content.iter_any():  # its own lines may be 64 KiB at most
+                    *whole, rest = (rest + chunk).split(b"\n")
+                    for line in whole:
+                        yield line
+                if rest:
+                    yield rest
         except TimeoutError:
             raise self._unreachable("GET", "it stopped in the middle of its answer") from None
         except (aiohttp.ClientError, OSError) as error:

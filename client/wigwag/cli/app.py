@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from wigwag.cli.approvals import approvals
+from wigwag.cli.audit import audit
 from wigwag.cli.call import Options, with_options
 from wigwag.cli.environments import environments
 from wigwag.cli.explaining import explain
@@ -84,5 +85,6 @@ for name, group in (
     ("environments", environments),
     ("keys", keys),
     ("approvals", approvals),
+    ("audit", audit),
 ):
     app.add_typer(group, name=name)

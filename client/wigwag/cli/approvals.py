@@ -61,7 +61,10 @@ async def show_approval(call: Call, approval_id: Id) -> None:
 
 @command
 async def approve(call: Call, approval_id: Id, *, yes: Yes = False, comment: Comment = "") -> None:
-    """Make the change, after showing it. It takes another person than the one who proposed it."""
+    """Make the change, after showing it.
+
+    It takes another person than the one who proposed it.
+    """
     await _decide(call, approval_id, "approve", "approved, and made", yes=yes, comment=comment)
 
 

@@ -1,11 +1,13 @@
 """Arguments and options that take more than a type, checked before anything is sent."""
 
+import time
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 import typer
 
 from wigwag.cli.flag_edit import CLEARABLE, read_percent, read_rule
+from wigwag.cli.times import read_until
 from wigwag_proto.validate import check_key
 
 T = TypeVar("T")
@@ -16,6 +18,12 @@ def _checked_key(key: str) -> str:
     if wrong is not None:
         raise typer.BadParameter(wrong)
     return key
+
+
+def _checked_keys(keys: list[str] | None) -> list[str] | None:
+    for key in keys or ():
+        _checked_key(key)
+    return keys
 
 
 def _reader(read: Callable[[str], T]) -> Callable[[str], T]:
@@ -37,6 +45,20 @@ def _clearable(text: str) -> str:
 
 
 Key = Annotated[str, typer.Argument(metavar="KEY", callback=_checked_key, help="The flag's key.", show_default=False)]
+Keys = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY…", callback=_checked_keys, help="Keys of flags.", show_default=False),
+]
+Until = Annotated[
+    Any,
+    typer.Option(
+        "--until",
+        metavar="TIME",
+        parser=_reader(lambda text: read_until(text, round(time.time() * 1000))),
+        help="The kill ends by itself then: 30m, 2h, or 2030-01-31T12:00:00Z.",
+        show_default=False,
+    ),
+]
 Percent = Annotated[
     float | None,
     typer.Option("--rollout", metavar="PERCENT", parser=_reader(read_percent), help="Share of users, 0 to 100."),

@@ -18,6 +18,7 @@ from wigwag.cli.exits import ExitCode, Stop
 Plain = dict[str, Any]
 
 LARGEST = 64 * 1024 * 1024
+BREAKS = frozenset("\r\x85\u2028\u2029\ufeff")
 MERGE = "tag:yaml.org,2002:merge"
 # Text that is no text: tag, form, and the characters that it may begin with. What is not among them is a string.
 SCALARS = (
@@ -60,10 +61,16 @@ class Dumper(yaml.SafeDumper):
         """Write every value out: people edit these files."""
         return True
 
+    def represent_text(self, text: str) -> yaml.Node:
+        """Quote what PyYAML would take for line breaks when it reads them, and lose."""
+        style = '"' if BREAKS & set(text) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
 
 for _tag, _form, _first in SCALARS:
     Loader.add_implicit_resolver(_tag, _form, _first)
     Dumper.add_implicit_resolver(_tag, _form, _first)
+Dumper.add_representer(str, Dumper.represent_text)
 Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_yaml_int)
 
 

@@ -74,7 +74,10 @@ async def create(
 async def edit(
     call: Call, name: Name, *, description: Describe = None, approvals: Approvals = None, comment: Comment = ""
 ) -> None:
-    """Change the description of an environment, or whether its changes wait for a second person."""
+    """Change what is known about an environment.
+
+    That is its description, and whether changes in it wait for a second person.
+    """
     body = _given({"description": description, "approvals": approvals})
     if not body:
         raise Stop("there is nothing to change: give --description or --approvals", ExitCode.USAGE)
@@ -88,7 +91,10 @@ async def edit(
 
 @command
 async def delete(call: Call, name: Name, *, yes: Yes = False) -> None:
-    """Delete an environment with its flags, segments and keys. Apps that use it lose their streams."""
+    """Delete an environment with its flags, segments and keys.
+
+    The streams of apps that use it end.
+    """
     async with call.admin() as admin:
         there = await admin.get("environments", name, of_server=True)
         if not yes:
@@ -109,7 +115,7 @@ async def compare(
         bool, typer.Option("--exit-code", help="End with 1 where there is a difference.", show_default=False)
     ] = False,
 ) -> None:
-    """Show what leads from the configuration of one environment to that of another."""
+    """Show what leads from one environment to another."""
     async with call.admin() as admin:
         found = await admin.get("environments", one, "compare", other, of_server=True)
     changes = found["changes"]
@@ -139,7 +145,10 @@ async def promote(
     yes: Yes = False,
     comment: Comment = "",
 ) -> None:
-    """Copy the configuration of flags into TARGET: first it shows what that changes, and asks. Kills stay."""
+    """Copy the configuration of flags into TARGET.
+
+    First it shows what that changes, and asks. Kills stay as they are.
+    """
     body: Plain = {"from": source, "flags": keys, "withSegments": with_segments}
     async with call.admin() as admin:
         trial = await admin.post("environments", target, "promote", body={**body, "dryRun": True}, of_server=True)

@@ -33,7 +33,7 @@ async def explain(
         Path | None, typer.Option(metavar="FILE", help="As this configuration would have it; YAML or JSON.")
     ] = None,
 ) -> None:
-    """Say whether a flag is on for a context, and every step that led there.
+    """Say whether a flag is on for somebody, and why.
 
     For example: wigwag explain checkout userId=ann plan=premium
     """

@@ -18,13 +18,19 @@ PAGE = 100
 
 @command
 async def history(call: Call, key: Key, limit: Limit = None) -> None:
-    """Show who changed a flag, when, how and why; the newest first, also of a flag that was deleted."""
+    """Show who changed a flag, when, how and why.
+
+    The newest change stands first. A flag that was deleted has its history, too.
+    """
     await history_of(call, "flags", key, limit)
 
 
 @command
 async def revert(call: Call, key: Key, revision: Revision, *, yes: Yes = False, comment: Comment = "") -> None:
-    """Put back the configuration that a flag had at a revision, after showing what that changes. A kill stays."""
+    """Put back the configuration that a flag had at a revision.
+
+    First it shows what that changes, and asks. A kill that is in force stays.
+    """
     await revert_to(call, "flags", key, revision, yes=yes, comment=comment)
 
 

@@ -24,7 +24,10 @@ Expires = Annotated[
 
 @command
 async def list_keys(call: Call) -> None:
-    """List the keys of all environments: whose they are, what they may do, and when they were last used."""
+    """List the keys, what they may do, and when they were used.
+
+    Those of all environments, unless --environment is given.
+    """
     async with call.admin() as admin:
         found = (await admin.get("keys", of_server=True)).get("keys", [])
     if call.options.environment is not None:
@@ -69,7 +72,10 @@ async def create(
     expires: Expires = None,
     comment: Comment = "",
 ) -> None:
-    """Make a key. Its token is shown this once: only a hash of it is stored."""
+    """Make a key.
+
+    Its token is shown this once: only a hash of it is stored.
+    """
     lists = {"environments": only_environment, "flags": flag, "tags": tag}
     body: Plain = {"kind": kind, **{field: value for field, value in lists.items() if value}}
     if kind != "admin":
@@ -112,7 +118,7 @@ async def rotate(
 
 @command
 async def revoke(call: Call, key_id: Id, *, yes: Yes = False) -> None:
-    """End a key: it opens nothing any more, and the streams that it has opened end."""
+    """End a key, and the streams that it has opened."""
     async with call.admin() as admin:
         key = await admin.get("keys", key_id, of_server=True)
         if not yes:

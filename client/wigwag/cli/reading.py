@@ -29,7 +29,7 @@ async def flags(
     ] = None,
     limit: Limit = None,
 ) -> None:
-    """List the flags of an environment: all of them, or those that are searched for."""
+    """List the flags of an environment, or search them."""
     lists = {"tag": tag, "owner": owner, "kind": kind, "state": state}
     query = [("q", search)] if search else []
     query += [(name, value) for name, values in lists.items() for value in values or ()]
@@ -50,7 +50,7 @@ async def flags(
 
 @command
 async def show(call: Call, key: Key) -> None:
-    """Show one flag: whether it is on, for whom, and who killed it."""
+    """Show one flag: is it on, for whom, and who killed it."""
     async with call.admin() as admin:
         flag = await admin.flag(key)
     if call.options.as_json:

@@ -75,7 +75,10 @@ async def set_segment(
     ] = None,
     comment: Comment = "",
 ) -> None:
-    """Create a segment, or change one. Lists are added to; what is not named stays as it is."""
+    """Create a segment, or change one.
+
+    Lists are added to. What is not named stays as it is.
+    """
     edits = (include, exclude, unlist, rule, clear_rules, description)
     if from_file is None and not any(each is not None and each is not False for each in edits):
         raise Stop("there is nothing to set. 'wigwag segments set --help' has the options.", ExitCode.USAGE)

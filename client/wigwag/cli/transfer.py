@@ -34,7 +34,10 @@ async def export(
         Path | None, typer.Argument(metavar="[FILE]", help="Where to; YAML, or JSON for a name in .json.")
     ] = None,
 ) -> None:
-    """Write all flags and segments of an environment into one file that "import" takes. Kills are not in it."""
+    """Write all flags and segments into one file.
+
+    "import" takes it. Kills are not in it.
+    """
     async with call.admin() as admin:
         with _working(f"reading {call.environment}"):
             document = await admin.get("export")
@@ -65,9 +68,10 @@ async def import_file(
     yes: Yes = False,
     comment: Comment = "",
 ) -> None:
-    """Bring about what a file says, in one revision: first it shows what that changes, and asks.
+    """Bring about what a file says, in one revision.
 
-    Kills are left alone, and so is what is not in the file, unless --replace is given.
+    First it shows what that changes, and asks. Kills are left alone, and so is what is not in the file, unless
+    --replace is given.
     """
     imported = await read_source(source, file, hash_name)
     _tell_left_behind(imported)
@@ -120,7 +124,10 @@ async def validate(
         typer.Option("--partial", help="What flags refer to may also be on the server only.", show_default=False),
     ] = False,
 ) -> None:
-    """Check files of flags and segments without a server, such as in the pipeline of a Git repository."""
+    """Check files of flags and segments, without a server.
+
+    That is for the pipeline of a Git repository: it ends with 1 where something is wrong.
+    """
     found = [
         {"file": name_of(file), "pointer": each.pointer, "detail": each.message}
         for file in files

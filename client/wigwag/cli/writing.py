@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from wigwag.cli.arguments import Comment, Key, Yes
+from wigwag.cli.arguments import Comment, DryRun, Key, Keys, Until, Yes
 from wigwag.cli.call import Call, command
 from wigwag.cli.exits import ExitCode, Stop
 from wigwag.cli.flag_words import summary
@@ -13,23 +13,65 @@ from wigwag.cli.output import note, say, say_json
 from wigwag.cli.terminal import typed_line
 
 Plain = dict[str, Any]
+Texts = list[str] | None
 
 
 @command
 async def kill(
     call: Call,
-    key: Key,
+    keys: Keys = None,
+    *,
+    tag: Annotated[Texts, typer.Option(metavar="TAG", help="Every flag with this tag.  (repeatable)")] = None,
+    pattern: Annotated[
+        str, typer.Option(metavar="PATTERN", help="Every flag named so: 'pay.*'.", show_default=False)
+    ] = "",
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Shown to whoever looks.", show_default=False)] = "",
+    until: Until = None,
+    dry_run: DryRun = False,
 ) -> None:
-    """Turn a flag off for everyone, now, above all its rules. Nothing is asked.
+    """Turn flags off for everyone, now, above all their rules. Nothing is asked.
 
-    The configuration stays as it is, and "revive" puts it in force again.
+    Several are killed in one revision. Their configuration stays as it is, and "revive" puts it in force again.
     """
+    if not keys and not tag and not pattern:
+        raise Stop("what is to be killed? Give keys, --tag or --pattern: wigwag kill checkout", ExitCode.USAGE)
+    query = [("dryRun", "true")] if dry_run else []
     async with call.admin() as admin:
-        flag = await admin.kill(key, reason)
-    if "emergency" in flag:
-        return tell(call, flag, f"killed {key} in {call.environment} as an emergency. {flag.get('detail', '')}")
-    return tell(call, flag, f"killed {where(call, flag)}. It is off for everyone until: wigwag revive {key}")
+        if keys and len(keys) == 1 and not tag and not pattern:
+            killed = await admin.kill(keys[0], reason, until, query)
+        else:
+            body = _given({"keys": keys, "tags": tag, "pattern": pattern, "reason": reason, "until": until})
+            killed = await admin.post("kill", body=body, query=query)
+    if dry_run:
+        return tell(call, killed, _trial(call, killed))
+    return tell(call, killed, _killed(call, killed, until))
+
+
+def _killed(call: Call, killed: Plain, until: Any) -> str:
+    """Say what was killed, and how it comes back."""
+    if "emergency" in killed:
+        those = ", ".join(killed["emergency"].get("keys", ()))
+        return f"killed {those} in {call.environment} as an emergency. {killed.get('detail', '')}"
+    flags = killed.get("flags", [killed])
+    names = [str(flag.get("key")) for flag in flags]
+    ends = "the time given, or" if until is not None else ""
+    if len(names) == 1:
+        till = f"until {ends}".rstrip()
+        return f"killed {where(call, flags[0])}. It is off for everyone {till}: wigwag revive {names[0]}"
+    listed = ", ".join(names) or "no flag: there is none any more"
+    revision = f", revision {flags[0].get('revision')}" if flags else ""
+    return (
+        f"killed {len(names)} flags in {call.environment}{revision}: {listed}. They are off for everyone until revived"
+    )
+
+
+def _trial(call: Call, answer: Plain) -> str:
+    names = [str(each.get("key")) for each in answer.get("changes", ())]
+    return f"nothing was killed. In {call.environment} this would kill {len(names)}: {', '.join(names)}"
+
+
+def _given(fields: Plain) -> Plain:
+    return {name: value for name, value in fields.items() if value}
 
 
 @command

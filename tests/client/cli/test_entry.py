@@ -13,21 +13,90 @@ from tests.client.cli.conftest import Wigwag
 from tests.support.processes import BIN, ServerProcess, run_command
 
 COMMON = {"--url", "--token", "--environment", "--json", "--help"}
+SHOWN = {"--yes", "--comment"}
+SEARCH = {"--key", "--kind", "--who", "--action", "--since", "--until"}
 SURFACE = {
-    "flags": ("List all flags of an environment.", set()),
-    "show": ("Show one flag: whether it is on, for whom, and who killed it.", set()),
+    "flags": (
+        "List the flags of an environment, or search them.",
+        {"--search", "--tag", "--owner", "--kind", "--state", "--limit"},
+    ),
+    "show": ("Show one flag: is it on, for whom, and who killed it.", set()),
     "set": (
         "Create a flag, or change one.",
         {
             *("--on", "--off", "--rollout", "--allow", "--deny", "--unlist", "--rule", "--tag", "--clear"),
-            *("--description", "--owner", "--from-file"),
+            *("--description", "--owner", "--from-file", "--comment"),
         },
     ),
-    "kill": ("Turn a flag off for everyone, now, above all its rules.", {"--reason"}),
-    "revive": ("Lift a kill: the flag's configuration is in force again.", set()),
-    "delete": ("Delete a flag: code that still asks for it gets its default.", {"--yes"}),
+    "kill": (
+        "Turn flags off for everyone, now, above all their rules.",
+        {"--tag", "--pattern", "--reason", "--until", "--dry-run"},
+    ),
+    "revive": ("Lift a kill: the flag's configuration is in force again.", {"--comment"}),
+    "delete": ("Delete a flag: code that still asks for it gets its default.", SHOWN),
     "tail": ("Show changes as they happen, one a line, until Ctrl-C.", {"--key"}),
+    "history": ("Show who changed a flag, when, how and why.", {"--limit"}),
+    "revert": ("Put back the configuration that a flag had at a revision.", SHOWN),
+    "explain": ("Say whether a flag is on for somebody, and why.", {"--as-of", "--draft"}),
+    "export": ("Write all flags and segments into one file.", set()),
+    "import": (
+        "Bring about what a file says, in one revision.",
+        {*SHOWN, "--from", "--hash", "--dry-run", "--replace"},
+    ),
+    "diff": ('Show what "import" of a file would change.', {"--replace", "--exit-code"}),
+    "validate": ("Check files of flags and segments, without a server.", {"--partial"}),
+    "segments": ("Named sets of users, for the rules of flags.", None),
+    "segments list": ("List the segments of an environment.", {"--search", "--limit"}),
+    "segments show": ("Show one segment: whom it includes and excludes, and its rules.", set()),
+    "segments set": (
+        "Create a segment, or change one.",
+        {
+            *("--include", "--exclude", "--unlist", "--rule", "--clear-rules"),
+            *("--description", "--from-file", "--comment"),
+        },
+    ),
+    "segments delete": ("Delete a segment that no rule refers to.", SHOWN),
+    "segments history": ("Show who changed a segment, when, how and why; the newest first.", {"--limit"}),
+    "segments revert": ("Put back a segment as it was at a revision.", SHOWN),
+    "environments": ("Environments, and what differs between them.", None),
+    "environments list": ("List the environments, with how much is in each.", set()),
+    "environments create": (
+        "Make an environment.",
+        {"--clone", "--description", "--approvals", "--no-approvals", "--comment"},
+    ),
+    "environments edit": (
+        "Change what is known about an environment.",
+        {"--description", "--approvals", "--no-approvals", "--comment"},
+    ),
+    "environments delete": ("Delete an environment with its flags, segments and keys.", {"--yes"}),
+    "environments compare": ("Show what leads from one environment to another.", {"--exit-code"}),
+    "environments promote": (
+        "Copy the configuration of flags into TARGET.",
+        {*SHOWN, "--from", "--with-segments", "--dry-run"},
+    ),
+    "keys": ("Keys of apps and alerting systems, and admin tokens.", None),
+    "keys list": ("List the keys, what they may do, and when they were used.", set()),
+    "keys create": (
+        "Make a key.",
+        {"--name", "--role", "--only-environment", "--flag", "--tag", "--expires", "--comment"},
+    ),
+    "keys rotate": (
+        "Make a key in place of another, which goes on for a while.",
+        {"--overlap", "--expires", "--comment"},
+    ),
+    "keys revoke": ("End a key, and the streams that it has opened.", {"--yes"}),
+    "approvals": ("Changes that wait for a second person.", None),
+    "approvals list": ("List the changes that wait for a second person.", {"--status"}),
+    "approvals show": ("Show what would change.", set()),
+    "approvals approve": ("Make the change, after showing it.", SHOWN),
+    "approvals reject": ("Refuse the change: it will not be made.", SHOWN),
+    "approvals withdraw": ("Take back a change that one has proposed oneself.", SHOWN),
+    "audit": ("The audit log: who did what, when, from where and why.", None),
+    "audit list": ("Show who did what, the newest first.", {*SEARCH, "--limit"}),
+    "audit export": ("Write the log as JSON lines, the oldest entry first.", SEARCH),
+    "audit verify": ("Follow the chain of the log, and say where it is broken.", set()),
 }
+COMPLETION = {"--install-completion", "--show-completion"}
 
 
 def options_in(text: str) -> set[str]:
@@ -36,13 +105,16 @@ def options_in(text: str) -> set[str]:
     return {option for line in lines for option in re.findall(r"--[a-z-]+", re.split(r" {2,}", line)[0])}
 
 
+def listed_in(text: str) -> dict[str, str]:
+    """Return the commands that a help text lists, each with its summary."""
+    part = text.partition("Commands:")[2].partition("\n\n")[0]
+    return dict(re.findall(r"^ {2}([a-z]+) {2,}(.+)$", part, re.MULTILINE))
+
+
 def test_the_help_lists_every_command_and_exit_code(bare_wigwag: Wigwag) -> None:
     ran = bare_wigwag("--help")
     assert ran.code == 0
-    listed = dict(
-        re.findall(r"^ {2}([a-z]+) {2,}(.+)$", ran.out.partition("Commands:")[2].partition("\n\n")[0], re.MULTILINE)
-    )
-    assert listed == {name: summary for name, (summary, _) in SURFACE.items()}
+    assert listed_in(ran.out) == {name: summary for name, (summary, _) in SURFACE.items() if " " not in name}
     assert re.findall(r"^ +(\d) {2}(.+)$", ran.out, re.MULTILINE) == [
         ("0", "done"),
         ("1", "the server said no, or it failed"),
@@ -50,15 +122,23 @@ def test_the_help_lists_every_command_and_exit_code(bare_wigwag: Wigwag) -> None
         ("3", "no server can be reached"),
         ("4", "not authorised"),
         ("5", "there is no such flag"),
+        ("7", "nothing has changed yet: the change waits for a second person"),
     ]
-    assert options_in(ran.out) == {*COMMON, "--version"}
+    assert options_in(ran.out) == {*COMMON, *COMPLETION, "--version"}
 
 
-@pytest.mark.parametrize("name", SURFACE)
+@pytest.mark.parametrize("group", [name for name, (_, options) in SURFACE.items() if options is None])
+def test_the_help_of_a_group_lists_its_commands(bare_wigwag: Wigwag, group: str) -> None:
+    ran = bare_wigwag(group, "--help")
+    own = {name.partition(" ")[2]: summary for name, (summary, _) in SURFACE.items() if name.startswith(f"{group} ")}
+    assert listed_in(ran.out) == own
+
+
+@pytest.mark.parametrize("name", [name for name, (_, options) in SURFACE.items() if options is not None])
 def test_the_help_of_a_command_lists_its_options_and_those_of_all(bare_wigwag: Wigwag, name: str) -> None:
-    ran = bare_wigwag(name, "--help")
+    ran = bare_wigwag(*name.split(), "--help")
     assert ran.code == 0
-    assert options_in(ran.out) == SURFACE[name][1] | COMMON
+    assert options_in(ran.out) == {*(SURFACE[name][1] or ()), *COMMON}
     assert max(map(len, ran.out.splitlines())) <= 80
 
 
@@ -78,13 +158,13 @@ def test_the_environment_variables_are_read(cli_server: ServerProcess, tmp_path:
     assert run_command("wigwag", "flags", "--json", folder=tmp_path, environ=environ).returncode == 0
 
 
-@pytest.mark.parametrize("missing", ["typer", "rich"])
+@pytest.mark.parametrize("missing", ["typer", "rich", "yaml"])
 def test_an_install_without_the_extra_says_how_to_get_it(missing: str, tmp_path: Path) -> None:
     program = f"import sys; sys.modules['{missing}'] = None; from wigwag.cli.entry import main; main()"
     ran = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr == (
-        'wigwag: the command line needs typer and rich, which are not installed: pip install "wigwag[cli]"\n'
+        'wigwag: the command line needs typer, rich and PyYAML, which are not installed: pip install "wigwag[cli]"\n'
     )
 
 
