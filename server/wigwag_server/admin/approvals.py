@@ -12,6 +12,7 @@ from wigwag_proto.commit import Cursor
 from wigwag_proto.problems import Problems, unknown_name
 from wigwag_server.admin.answers import CURSOR_HEADER, admit_to_server, author, check_environment, check_scope
 from wigwag_server.admin.bodies import refuse
+from wigwag_server.admin.control_shapes import ApprovalAnswer, ApprovalList, ApprovalQuery
 from wigwag_server.admin.parameters import Parameters
 from wigwag_server.admin.proposals import (
     RECORD,
@@ -24,6 +25,7 @@ from wigwag_server.admin.proposals import (
     over,
     read_approval,
 )
+from wigwag_server.admin.shapes import CommentBody
 from wigwag_server.auth.keys import Key
 from wigwag_server.auth.rights import Right, Role
 from wigwag_server.problems import Problem
@@ -34,7 +36,14 @@ from wigwag_server.web.operation import operation
 LONGEST_COMMENT = 1000
 
 
-@operation("List changes that wait for approval", needs=Right.READ)
+@operation(
+    "List changes that wait for approval",
+    needs=Right.READ,
+    takes=None,
+    gives={200: ApprovalList},
+    query=ApprovalQuery,
+    of_server=True,
+)
 async def list_approvals(request: web.Request) -> web.Response:
     """GET /admin/approvals: the newest first; `?status=` and `?environment=` limit them."""
     services, caller = admit_to_server(request)
@@ -57,14 +66,27 @@ async def list_approvals(request: web.Request) -> web.Response:
     return _answer({"approvals": [approval_plain(each, now) for each in found]})
 
 
-@operation("Show a change that waits for approval", needs=Right.READ)
+@operation(
+    "Show a change that waits for approval",
+    needs=Right.READ,
+    takes=None,
+    gives={200: ApprovalAnswer},
+    of_server=True,
+)
 async def show_approval(request: web.Request) -> web.Response:
-    """GET /admin/approvals/{id}."""
+    """GET /admin/approvals/{id}: what would change, and what has become of it."""
     services, caller = admit_to_server(request)
     return _answer(approval_plain(_find(request, services, caller), _now_ms()))
 
 
-@operation("Approve a change", needs=Right.EDIT)
+@operation(
+    "Approve a change",
+    needs=Right.EDIT,
+    takes=CommentBody | None,
+    gives={200: ApprovalAnswer},
+    refuses=(409,),
+    of_server=True,
+)
 async def approve(request: web.Request) -> web.Response:
     """POST /admin/approvals/{id}/approve: make the change, unless what it is based on has changed."""
     services, caller = admit_to_server(request)
@@ -85,7 +107,14 @@ async def approve(request: web.Request) -> web.Response:
     return _answer(approval_plain(now, _now_ms()), cursor)
 
 
-@operation("Reject a change", needs=Right.EDIT)
+@operation(
+    "Reject a change",
+    needs=Right.EDIT,
+    takes=CommentBody | None,
+    gives={200: ApprovalAnswer},
+    refuses=(409,),
+    of_server=True,
+)
 async def reject(request: web.Request) -> web.Response:
     """POST /admin/approvals/{id}/reject: it will not be made."""
     services, caller = admit_to_server(request)
@@ -94,7 +123,14 @@ async def reject(request: web.Request) -> web.Response:
     return await _decide(request, services, caller, approval, Status.REJECTED)
 
 
-@operation("Withdraw a change of one's own", needs=Right.EDIT)
+@operation(
+    "Withdraw a change of one's own",
+    needs=Right.EDIT,
+    takes=CommentBody | None,
+    gives={200: ApprovalAnswer},
+    refuses=(409,),
+    of_server=True,
+)
 async def withdraw(request: web.Request) -> web.Response:
     """POST /admin/approvals/{id}/withdraw: for whoever proposed it, and for admins."""
     services, caller = admit_to_server(request)

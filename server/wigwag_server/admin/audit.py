@@ -11,14 +11,16 @@ from aiohttp import web
 from wigwag_proto.audit import AuditQuery, Recorded, audit_line, broken_at
 from wigwag_proto.codec import encode
 from wigwag_proto.errors import Malformed
+from wigwag_server.admin import control_shapes as shapes
 from wigwag_server.admin.answers import admit_to_server, check_environment
 from wigwag_server.admin.audit_search import Search, read_search
+from wigwag_server.admin.control_shapes import AuditPage, AuditVerdict
 from wigwag_server.admin.environment_bodies import NAME
 from wigwag_server.auth.rights import RIGHTS, Right
 from wigwag_server.environment import Environment
 from wigwag_server.environments import PRODUCTION
 from wigwag_server.problems import Problem
-from wigwag_server.web.operation import operation
+from wigwag_server.web.operation import Media, operation
 
 LINES = "application/x-ndjson"
 PAGE = 200
@@ -26,7 +28,15 @@ PAGE = 200
 MOST_SCANNED = 20_000
 
 
-@operation("Read the audit log", needs=Right.READ)
+@operation(
+    "Read the audit log",
+    needs=Right.READ,
+    takes=None,
+    gives={200: (AuditPage, Media(LINES))},
+    query=shapes.AuditQuery,
+    refuses=(404,),
+    of_server=True,
+)
 async def read_audit(request: web.Request) -> web.StreamResponse:
     """GET /admin/audit: the newest entries first; or, as lines, all of them from the oldest on."""
     log = await _admit(request)
@@ -42,7 +52,15 @@ async def read_audit(request: web.Request) -> web.StreamResponse:
     return web.Response(body=encode(body), content_type="application/json")
 
 
-@operation("Verify the audit log", needs=Right.READ)
+@operation(
+    "Verify the audit log",
+    needs=Right.READ,
+    takes=None,
+    gives={200: AuditVerdict},
+    query=shapes.LogQuery,
+    refuses=(404,),
+    of_server=True,
+)
 async def verify_audit(request: web.Request) -> web.Response:
     """GET /admin/audit/verify: follow the chain of links, and say where it breaks, if anywhere."""
     log = await _admit(request)

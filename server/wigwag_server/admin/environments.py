@@ -11,6 +11,7 @@ from wigwag_proto.audit import Author
 from wigwag_proto.codec import encode
 from wigwag_proto.commit import Cursor
 from wigwag_proto.errors import StoreUnavailable
+from wigwag_server.admin import control_shapes
 from wigwag_server.admin.answers import CURSOR_HEADER, admit_to_server, author, check_environment
 from wigwag_server.admin.configuration import Wanted
 from wigwag_server.admin.environment_bodies import read_create_body, read_edit_body
@@ -32,7 +33,13 @@ from wigwag_server.web.body import read_object
 from wigwag_server.web.operation import operation
 
 
-@operation("List environments", needs=Right.READ)
+@operation(
+    "List environments",
+    needs=Right.READ,
+    takes=None,
+    gives={200: control_shapes.EnvironmentList},
+    of_server=True,
+)
 async def list_environments(request: web.Request) -> web.Response:
     """GET /admin/environments: those that the token may look into, by name."""
     services, caller = admit_to_server(request)
@@ -42,9 +49,15 @@ async def list_environments(request: web.Request) -> web.Response:
     return _answer({"environments": [_shown(services, name, keys) for name in names]})
 
 
-@operation("Show one environment", needs=Right.READ)
+@operation(
+    "Show one environment",
+    needs=Right.READ,
+    takes=None,
+    gives={200: control_shapes.EnvironmentAnswer},
+    of_server=True,
+)
 async def show_environment(request: web.Request) -> web.Response:
-    """GET /admin/environments/{name}."""
+    """GET /admin/environments/{name}: how much is in it, and whether its changes wait for a second person."""
     services, caller = admit_to_server(request)
     name = request.match_info["name"]
     check_environment(caller, name)
@@ -52,7 +65,14 @@ async def show_environment(request: web.Request) -> web.Response:
     return _answer(_shown(services, services.environment(name).name))
 
 
-@operation("Make an environment", needs=Right.ADMINISTER)
+@operation(
+    "Make an environment",
+    needs=Right.ADMINISTER,
+    takes=control_shapes.EnvironmentBody,
+    gives={201: control_shapes.EnvironmentAnswer},
+    refuses=(404, 409),
+    of_server=True,
+)
 async def create_environment(request: web.Request) -> web.Response:
     """POST /admin/environments: an empty one, or with the flags and segments (but not the kills) of another."""
     services, caller = admit_to_server(request)
@@ -75,7 +95,14 @@ async def create_environment(request: web.Request) -> web.Response:
     return _answer(_shown(services, body.name), HTTPStatus.CREATED, cursor)
 
 
-@operation("Change what is known about an environment", needs=Right.ADMINISTER)
+@operation(
+    "Change what is known about an environment",
+    needs=Right.ADMINISTER,
+    takes=control_shapes.EnvironmentPatch,
+    gives={200: control_shapes.EnvironmentAnswer},
+    refuses=(409,),
+    of_server=True,
+)
 async def edit_environment(request: web.Request) -> web.Response:
     """PATCH /admin/environments/{name}: its description, and whether changes need a second person."""
     services, caller = admit_to_server(request)
@@ -89,7 +116,15 @@ async def edit_environment(request: web.Request) -> web.Response:
     return _answer(_shown(services, name))
 
 
-@operation("Delete an environment", needs=Right.ADMINISTER)
+@operation(
+    "Delete an environment",
+    needs=Right.ADMINISTER,
+    takes=None,
+    gives={204: None},
+    query=control_shapes.ConfirmQuery,
+    refuses=(409,),
+    of_server=True,
+)
 async def delete_environment(request: web.Request) -> web.Response:
     """DELETE /admin/environments/{name}?confirm={name}: with its flags, segments and keys; its streams end."""
     services, caller = admit_to_server(request)

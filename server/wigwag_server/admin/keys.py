@@ -11,10 +11,10 @@ import msgspec
 from aiohttp import web
 
 from wigwag_proto.codec import encode
+from wigwag_server.admin import control_shapes
 from wigwag_server.admin.answers import admit_to_server, author
 from wigwag_server.admin.key_bodies import check_grant, covers, read_key_body, read_rotate_body
 from wigwag_server.admin.parameters import Parameters
-from wigwag_server.admin.shapes import KeyBody, NewKey
 from wigwag_server.auth.key_commands import CreateKey, RevokeKey, RotateKey, find_key
 from wigwag_server.auth.keys import Key, KeyKind, hash_token, new_token
 from wigwag_server.auth.rights import Right
@@ -24,7 +24,14 @@ from wigwag_server.web.body import read_object
 from wigwag_server.web.operation import operation
 
 
-@operation("Make a key", needs=Right.ADMINISTER, takes=KeyBody, gives={201: NewKey}, of_server=True)
+@operation(
+    "Make a key",
+    needs=Right.ADMINISTER,
+    takes=control_shapes.KeyBody,
+    gives={201: control_shapes.NewKey},
+    refuses=(409,),
+    of_server=True,
+)
 async def create_key(request: web.Request) -> web.Response:
     """POST /admin/keys: make a key. The answer is the only time that its token is shown."""
     services, caller = admit_to_server(request)
@@ -50,7 +57,13 @@ async def create_key(request: web.Request) -> web.Response:
     return _answer(shown(services, key, token=token), HTTPStatus.CREATED)
 
 
-@operation("List keys", needs=Right.ADMINISTER)
+@operation(
+    "List keys",
+    needs=Right.ADMINISTER,
+    takes=None,
+    gives={200: control_shapes.KeyList},
+    of_server=True,
+)
 async def list_keys(request: web.Request) -> web.Response:
     """GET /admin/keys: every key within the caller's limits, the newest first. Tokens are not stored, nor shown."""
     services, caller = admit_to_server(request)
@@ -60,15 +73,28 @@ async def list_keys(request: web.Request) -> web.Response:
     return _answer({"keys": [shown(services, key, streams) for key in keys if covers(caller, key)]})
 
 
-@operation("Show one key", needs=Right.ADMINISTER)
+@operation(
+    "Show one key",
+    needs=Right.ADMINISTER,
+    takes=None,
+    gives={200: control_shapes.KeyAnswer},
+    of_server=True,
+)
 async def show_key(request: web.Request) -> web.Response:
-    """GET /admin/keys/{id}."""
+    """GET /admin/keys/{id}: whose it is, what it may do, and when it was last used."""
     services, caller = admit_to_server(request)
     Parameters(request).refuse()
     return _answer(shown(services, _within_reach(services, caller, request.match_info["id"])))
 
 
-@operation("Rotate a key", needs=Right.ADMINISTER)
+@operation(
+    "Rotate a key",
+    needs=Right.ADMINISTER,
+    takes=control_shapes.RotateBody | None,
+    gives={201: control_shapes.NewKey},
+    refuses=(409,),
+    of_server=True,
+)
 async def rotate_key(request: web.Request) -> web.Response:
     """POST /admin/keys/{id}/rotate: make a key in place of this one, which goes on for a while."""
     services, caller = admit_to_server(request)
@@ -94,7 +120,14 @@ async def rotate_key(request: web.Request) -> web.Response:
     return _answer({**shown(services, key, token=token), "rotated": shown(services, before)}, HTTPStatus.CREATED)
 
 
-@operation("Revoke a key", needs=Right.ADMINISTER)
+@operation(
+    "Revoke a key",
+    needs=Right.ADMINISTER,
+    takes=None,
+    gives={204: None},
+    refuses=(409,),
+    of_server=True,
+)
 async def revoke_key(request: web.Request) -> web.Response:
     """DELETE /admin/keys/{id}: it opens nothing any more, and the streams that it has opened end."""
     services, caller = admit_to_server(request)

@@ -14,7 +14,6 @@ from wigwag_proto.rule_checks import ALL_OPERATORS, LONGEST_NAME
 from wigwag_proto.validate import KEY, LONGEST_DESCRIPTION, LONGEST_ID, MOST_TAGS
 from wigwag_server.admin.bodies import LONGEST_PATTERN, LONGEST_REASON, MOST_KILLED
 from wigwag_server.admin.comments import LONGEST_COMMENT
-from wigwag_server.auth.keys import KeyKind
 
 Name = Annotated[str, Meta(min_length=1, max_length=LONGEST_NAME)]
 Key = Annotated[str, Meta(pattern=f"^{KEY.pattern}$")]
@@ -185,24 +184,3 @@ class KillManyBody(Body, frozen=True):
 _SELECTED = {"keys": "minItems", "tags": "minItems", "pattern": "minLength"}
 _SOME = [{"required": [field], "properties": {field: {least: 1}}} for field, least in _SELECTED.items()]
 KillMany = Annotated[KillManyBody, Meta(extra_json_schema={"anyOf": _SOME})]
-
-
-class KeyBody(Body, frozen=True):
-    """What the new key is for."""
-
-    EXAMPLE: ClassVar[Any] = {"kind": "server", "environment": "production", "name": "shop"}
-
-    kind: KeyKind
-    environment: str = "production"
-    name: Annotated[str, Meta(max_length=128, description="Printable; says in kills and logs who it was.")] = ""
-
-
-class NewKey(msgspec.Struct, frozen=True, rename="camel"):
-    """A key that was made. This is the only time that its token is shown."""
-
-    id: str
-    key: Annotated[str, Meta(description="The token.")]
-    kind: KeyKind
-    environment: str | None
-    name: str
-    created_at: int

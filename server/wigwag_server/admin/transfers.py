@@ -16,8 +16,10 @@ from wigwag_proto.evaluate import named_segments
 from wigwag_proto.flag import Flag
 from wigwag_proto.references import all_rules
 from wigwag_proto.snapshot import Tables
+from wigwag_server.admin import control_shapes
 from wigwag_server.admin.answers import Within, admit, admit_to_server, answer, check_environment, commit
 from wigwag_server.admin.configuration import Configure, Wanted, plan
+from wigwag_server.admin.control_shapes import Comparison, Document, Import, Transferred
 from wigwag_server.admin.difference import KINDS, configuration, differences, differences_of, without_defaults
 from wigwag_server.admin.find import Plain, find_record
 from wigwag_server.admin.parameters import Parameters
@@ -28,10 +30,16 @@ from wigwag_server.environment import Command, Environment
 from wigwag_server.problems import Problem
 from wigwag_server.services import Services
 from wigwag_server.web.body import read_object
+from wigwag_server.web.openapi_parts import Waits
 from wigwag_server.web.operation import operation
 
 
-@operation("Export the configuration of an environment", needs=Right.READ)
+@operation(
+    "Export the configuration of an environment",
+    needs=Right.READ,
+    takes=None,
+    gives={200: Document},
+)
 async def export(request: web.Request) -> web.Response:
     """GET /admin/export: every flag and segment, as an import takes them. Defaults are left out, but for `enabled`."""
     _, _, environment = admit(request)
@@ -40,7 +48,13 @@ async def export(request: web.Request) -> web.Response:
     return answer(await asyncio.to_thread(exported, _tables(environment)), cursor)
 
 
-@operation("Import configuration", needs=Right.EDIT)
+@operation(
+    "Import configuration",
+    needs=Right.EDIT,
+    takes=Import,
+    gives={200: Transferred},
+    refuses=(409,),
+)
 async def import_(request: web.Request) -> web.Response:
     """POST /admin/import: bring about the configuration in the body, in one revision, or say what that would change."""
     services, caller, environment = admit(request)
@@ -59,7 +73,13 @@ async def import_(request: web.Request) -> web.Response:
     )
 
 
-@operation("Compare two environments", needs=Right.READ)
+@operation(
+    "Compare two environments",
+    needs=Right.READ,
+    takes=None,
+    gives={200: Comparison},
+    of_server=True,
+)
 async def compare(request: web.Request) -> web.Response:
     """GET /admin/environments/{name}/compare/{other}: what differs, as changes that lead from the one to the other."""
     services, caller = admit_to_server(request)
@@ -74,7 +94,14 @@ async def compare(request: web.Request) -> web.Response:
     return answer(body, cursor)
 
 
-@operation("Promote flags from another environment", needs=Right.EDIT)
+@operation(
+    "Promote flags from another environment",
+    needs=Right.EDIT,
+    takes=control_shapes.PromoteBody,
+    gives={200: Transferred, 202: Waits},
+    refuses=(409,),
+    of_server=True,
+)
 async def promote(request: web.Request) -> web.Response:
     """POST /admin/environments/{name}/promote: copy the configuration of flags, or say what that would change."""
     services, caller = admit_to_server(request)

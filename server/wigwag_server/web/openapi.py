@@ -29,6 +29,7 @@ from wigwag_server.web.openapi_parts import (
     PROBLEMS,
     SECURITY,
     Problem,
+    Waits,
 )
 from wigwag_server.web.operation import Media, Operation, Stated, operation_of
 
@@ -36,6 +37,8 @@ Json = dict[str, Any]
 
 REF = "#/components/schemas/{name}"
 WRITES = ("POST", "PUT", "PATCH")
+# What is changed with these rights may have to wait for a second person.
+WAITING = (Right.EDIT, Right.REVIVE)
 UNDESCRIBED = ("HEAD", "OPTIONS")
 IN_PATH = re.compile(r"{(\w+)}")
 
@@ -43,7 +46,7 @@ IN_PATH = re.compile(r"{(\w+)}")
 def document(routes: web.UrlDispatcher) -> Json:
     """Describe these routes."""
     paths: dict[str, Json] = {}
-    types: dict[Any, None] = {Problem: None}
+    types: dict[Any, None] = {Problem: None, Waits: None}
     described = list(_operations(routes))
     for _, _, _, stated in described:
         types.update(dict.fromkeys(_types_of(stated)))
@@ -116,14 +119,14 @@ def _optional(kind: Any) -> tuple[Any, bool]:
 
 def _operation(path: str, method: str, handler: Any, stated: Operation, schemas: _Schemas) -> Json:
     described: Json = {
-        "operationId": handler.__name__,
+        "operationId": handler.__name__.removesuffix("_"),
         "tags": [_tag(path)],
         "summary": stated.summary,
         "description": "\n\n".join(filter(None, [_text(inspect.getdoc(handler)), _who(stated.needs)])),
         "parameters": list(_parameters(path, stated, schemas)),
         "security": _security(stated.needs),
         "responses": {
-            **dict(_successes(stated, schemas)),
+            **dict(_successes(path, stated, schemas)),
             **{str(status): _error(status, stated, schemas) for status in _errors(path, method, stated)},
         },
     }
@@ -134,7 +137,8 @@ def _operation(path: str, method: str, handler: Any, stated: Operation, schemas:
 
 def _parameters(path: str, stated: Operation, schemas: _Schemas) -> Iterator[Json]:
     for name in IN_PATH.findall(path):
-        yield _parameter("path", name, msgspec.json.schema(PATH_PARAMETERS.get(name, str)), needed=True)
+        kind = PATH_PARAMETERS.get(f"{_tag(path)}.{name}") or PATH_PARAMETERS.get(name, str)
+        yield _parameter("path", name, msgspec.json.schema(kind), needed=True)
     if _in_environment(path, stated):
         yield _parameter("query", "environment", msgspec.json.schema(ENVIRONMENT))
     if stated.query is not None:
@@ -168,24 +172,34 @@ def _body(method: str, stated: Operation, schemas: _Schemas) -> Json | None:
     return {"required": not optional, "content": {"application/json": {"schema": schemas.of(kind)}}}
 
 
-def _successes(stated: Operation, schemas: _Schemas) -> Iterator[tuple[str, Json]]:
+def _successes(path: str, stated: Operation, schemas: _Schemas) -> Iterator[tuple[str, Json]]:
+    given = {} if isinstance(stated.gives, Stated) else dict(stated.gives)
     if isinstance(stated.gives, Stated):
         yield "2XX", {"description": "Done.", "content": {"application/json": {}}}
-        return
-    for status, kind in stated.gives.items():
+    if _in_environment(path, stated) and stated.needs in WAITING:
+        given.setdefault(202, Waits)
+    for status, kind in given.items():
         answer: Json = {"description": HTTPStatus(status).phrase}
-        if isinstance(kind, Media):
-            answer["content"] = {kind.type: {"schema": {"type": "string"}}}
-        elif kind is not None:
-            answer["content"] = {"application/json": {"schema": schemas.of(kind)}}
+        if kind is not None:
+            answer["content"] = dict(_contents(kind, schemas))
         yield str(status), answer
+
+
+def _contents(kind: Any, schemas: _Schemas) -> Iterator[tuple[str, Json]]:
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    types = tuple(each for each in kinds if not isinstance(each, Media))
+    if types:
+        yield "application/json", {"schema": schemas.of(types[0] if len(types) == 1 else types)}
+    for each in kinds:
+        if isinstance(each, Media):
+            yield each.type, {"schema": {"type": "string"}}
 
 
 def _errors(path: str, method: str, stated: Operation) -> list[int]:
     """Return the statuses of errors: those that are stated, and those that follow from what it needs and takes."""
     found = {400, *stated.refuses}  # a request line that is too long is refused before any route is known
     if stated.needs != ():
-        found |= {401, 403, 503}
+        found |= {401, 403, 429, 503}
     if _in_environment(path, stated) or "{" in path:
         found |= {404, 422}
     if not isinstance(stated.takes, Media | None) and (stated.takes is not Stated.NOTHING or method in WRITES):

@@ -49,6 +49,8 @@ Key = Annotated[str, Meta(pattern=f"^{KEY.pattern}$", description="The key.", ex
 ENVIRONMENT = Annotated[str, Meta(description="The environment: `production` by default.", examples=["production"])]
 PATH_PARAMETERS: dict[str, Any] = {
     "name": Key,
+    "environments.name": Annotated[str, Meta(description="The environment.", examples=["production"])],
+    "environments.other": Annotated[str, Meta(description="The other environment.", examples=["production"])],
     "revision": Annotated[int, Meta(ge=0, description="A revision.", examples=[1])],
     "environment": Annotated[str, Meta(description="The environment.", examples=["production"])],
     "id": Annotated[str, Meta(description="The id.", examples=["60a111452fd32e6a"])],
@@ -72,6 +74,13 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     detail: Annotated[str, Meta(description="What is wrong, and what to do.")]
     instance: Annotated[str, Meta(description="The id of the request, to be found in the server's log.")]
     errors: tuple[ProblemError, ...] | UnsetType = UNSET
+
+
+class Waits(msgspec.Struct, frozen=True):
+    """Nothing has changed yet: the environment asks for a second person."""
+
+    approval: dict[str, Any]
+    detail: Annotated[str, Meta(description="Who approves it, and how.")]
 
 
 FLAG = {
