@@ -40,6 +40,7 @@ SHOWN_NOT_RUN = {
         "wigwag-server --store redis://127.0.0.1:6379/0 --data-dir /var/lib/wigwag",
         "make test    # all tests that fit in five minutes, on SQLite and on a real Redis",
     ],
+    "cli.md": ["wigwag import --from redis redis://127.0.0.1:6379/0 --hash feature_flags --dry-run"],
     "guarantees.md": ["make simulate SEEDS=10000", "python -m tests.simulation --seed 4711 --trace"],
     "performance.md": ["pip install -r bench/peers.txt && python -m bench.evaluation"],
 }
@@ -205,13 +206,22 @@ def test_every_option_of_the_server_is_documented_with_its_variable() -> None:
     assert "`WIGWAG_BOOTSTRAP_TOKEN`" in part
 
 
+def commands_of(group: Any, name: str = "wigwag") -> dict[str, Any]:
+    """Return every command, those of groups included, by what is typed for it."""
+    found = {}
+    for own, command in group.commands.items():
+        is_group = hasattr(command, "commands")
+        found |= commands_of(command, f"{name} {own}") if is_group else {f"{name} {own}": command}
+    return found
+
+
 def test_every_option_of_the_command_line_is_documented() -> None:
     part = section("settings", "## `wigwag`")
     group: Any = typer.main.get_command(wigwag_command)
     common = options(group)
     assert documented_options(part) == common.keys()
-    for name, command in group.commands.items():
-        (row,) = [row for row in rows(part) if f"wigwag {name} " in f"{named(row[0])[0]} "]
+    for name, command in commands_of(group).items():
+        (row,) = [row for row in rows(part) if f"{name} " in f"{named(row[0])[0]} "]
         assert set(re.findall(r"--[a-z-]+", row[1])) == options(command).keys() - common.keys(), name
     codes = set(map(int, re.findall(r"^\| (\d+) \|", part, re.MULTILINE)))
     assert codes == set(ExitCode)
