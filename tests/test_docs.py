@@ -208,7 +208,7 @@ def test_every_option_of_the_server_is_documented_with_its_variable() -> None:
 
 def commands_of(group: Any, name: str = "wigwag") -> dict[str, Any]:
     """Return every command, those of groups included, by what is typed for it."""
-    found = {}
+    found: dict[str, Any] = {}
     for own, command in group.commands.items():
         is_group = hasattr(command, "commands")
         found |= commands_of(command, f"{name} {own}") if is_group else {f"{name} {own}": command}

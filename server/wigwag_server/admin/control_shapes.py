@@ -249,6 +249,13 @@ class ConfirmQuery(msgspec.Struct, frozen=True):
     """That it is meant."""
 
     confirm: Annotated[str, Meta(description="The name again.")] = ""
+    comment: Comment = ""
+
+
+class TrialQuery(msgspec.Struct, frozen=True, rename="camel"):
+    """Whether it is a trial."""
+
+    dry_run: Annotated[bool, Meta(description="`true` only says what would change; as `dryRun` in the body.")] = False
 
 
 class LogQuery(msgspec.Struct, frozen=True):

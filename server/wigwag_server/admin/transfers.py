@@ -19,7 +19,7 @@ from wigwag_proto.snapshot import Tables
 from wigwag_server.admin import control_shapes
 from wigwag_server.admin.answers import Within, admit, admit_to_server, answer, check_environment, commit
 from wigwag_server.admin.configuration import Configure, Wanted, plan
-from wigwag_server.admin.control_shapes import Comparison, Document, Import, Transferred
+from wigwag_server.admin.control_shapes import Comparison, Document, Import, Transferred, TrialQuery
 from wigwag_server.admin.difference import KINDS, configuration, differences, differences_of, without_defaults
 from wigwag_server.admin.find import Plain, find_record
 from wigwag_server.admin.parameters import Parameters
@@ -53,6 +53,7 @@ async def export(request: web.Request) -> web.Response:
     needs=Right.EDIT,
     takes=Import,
     gives={200: Transferred},
+    query=TrialQuery,
     refuses=(409,),
 )
 async def import_(request: web.Request) -> web.Response:
@@ -99,6 +100,7 @@ async def compare(request: web.Request) -> web.Response:
     needs=Right.EDIT,
     takes=control_shapes.PromoteBody,
     gives={200: Transferred, 202: Waits},
+    query=TrialQuery,
     refuses=(409,),
     of_server=True,
 )
