@@ -90,7 +90,7 @@ async def edit(
 
 
 @command
-async def delete(call: Call, name: Name, *, yes: Yes = False) -> None:
+async def delete(call: Call, name: Name, *, yes: Yes = False, comment: Comment = "") -> None:
     """Delete an environment with its flags, segments and keys.
 
     The streams of apps that use it end.
@@ -101,7 +101,12 @@ async def delete(call: Call, name: Name, *, yes: Yes = False) -> None:
             much = ", ".join(f"{there.get(what)} {what}" for what in ("flags", "segments", "keys", "streams"))
             what = f"This deletes the environment {name} for good: {much}."
             await confirm_word(name, what, f"wigwag environments delete {name} --yes")
-        await admin.remove("environments", name, query=[("confirm", name)], of_server=True)
+        await admin.remove(
+            "environments",
+            name,
+            query=[("confirm", name), *([("comment", comment)] if comment else [])],
+            of_server=True,
+        )
     _tell(call, {"deleted": name}, f"deleted the environment {name}")
 
 

@@ -117,7 +117,7 @@ async def rotate(
 
 
 @command
-async def revoke(call: Call, key_id: Id, *, yes: Yes = False) -> None:
+async def revoke(call: Call, key_id: Id, *, yes: Yes = False, comment: Comment = "") -> None:
     """End a key, and the streams that it has opened."""
     async with call.admin() as admin:
         key = await admin.get("keys", key_id, of_server=True)
@@ -125,7 +125,7 @@ async def revoke(call: Call, key_id: Id, *, yes: Yes = False) -> None:
             name = plain(str(key.get("name")))
             what = f"This ends the {key.get('kind')} key {key_id} ({name}), with {key.get('streams')} open streams."
             await confirm(what, f"wigwag keys revoke {key_id} --yes")
-        await admin.remove("keys", key_id, of_server=True)
+        await admin.remove("keys", key_id, query=[("comment", comment)] if comment else [], of_server=True)
     if call.options.as_json:
         return say_json({"revoked": key_id})
     return say(f"revoked {key_id}")

@@ -245,11 +245,16 @@ class ApprovalQuery(msgspec.Struct, frozen=True):
     environment: str | UnsetType = UNSET
 
 
-class ConfirmQuery(msgspec.Struct, frozen=True):
-    """That it is meant."""
+class CommentQuery(msgspec.Struct, frozen=True):
+    """Why."""
+
+    comment: Comment = ""
+
+
+class ConfirmQuery(CommentQuery, frozen=True):
+    """That it is meant, and why."""
 
     confirm: Annotated[str, Meta(description="The name again.")] = ""
-    comment: Comment = ""
 
 
 class TrialQuery(msgspec.Struct, frozen=True, rename="camel"):

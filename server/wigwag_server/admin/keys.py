@@ -125,6 +125,7 @@ async def rotate_key(request: web.Request) -> web.Response:
     needs=Right.ADMINISTER,
     takes=None,
     gives={204: None},
+    query=control_shapes.CommentQuery,
     refuses=(409,),
     of_server=True,
 )

@@ -68,7 +68,7 @@ SURFACE = {
         "Change what is known about an environment.",
         {"--description", "--approvals", "--no-approvals", "--comment"},
     ),
-    "environments delete": ("Delete an environment with its flags, segments and keys.", {"--yes"}),
+    "environments delete": ("Delete an environment with its flags, segments and keys.", SHOWN),
     "environments compare": ("Show what leads from one environment to another.", {"--exit-code"}),
     "environments promote": (
         "Copy the configuration of flags into TARGET.",
@@ -84,7 +84,7 @@ SURFACE = {
         "Make a key in place of another, which goes on for a while.",
         {"--overlap", "--expires", "--comment"},
     ),
-    "keys revoke": ("End a key, and the streams that it has opened.", {"--yes"}),
+    "keys revoke": ("End a key, and the streams that it has opened.", SHOWN),
     "approvals": ("Changes that wait for a second person.", None),
     "approvals list": ("List the changes that wait for a second person.", {"--status"}),
     "approvals show": ("Show what would change.", set()),
