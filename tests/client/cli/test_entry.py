@@ -181,3 +181,13 @@ def test_a_reader_that_has_gone_is_no_reason_to_complain(
     os.close(writing)
     assert ran.stderr == ""
     assert ran.returncode == (1 if "--help" in words else 141)
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [("wigwag env", "environments"), ("wigwag keys ro", "rotate"), ("wigwag kill --pat", "--pattern")],
+)
+def test_the_shell_is_offered_commands_and_options(words: str, offered: str, tmp_path: Path) -> None:
+    asked = {"_WIGWAG_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    ran = run_command("wigwag", folder=tmp_path, environ=asked)
+    assert ran.stdout.split() == [offered], ran
