@@ -43,7 +43,7 @@ class Media:
 IF_MATCH = Header(
     "If-Match",
     "The `ETag` that the edit is based on: where it is another by now, nothing is done, and the answer is 412.",
-    Annotated[str, msgspec.Meta(pattern=r'^(\*|"[0-9]+")$')],
+    Annotated[str, msgspec.Meta(pattern=r'^(\*|"[0-9]{1,15}")$')],
     example='"7"',
 )
 IF_NONE_MATCH = Header(
