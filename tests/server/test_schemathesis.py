@@ -29,7 +29,7 @@ bearer = "${HOOK_KEY}"
 expected-statuses = ["2xx", 304, 401, 403, 404, 409, 412, 422]
 
 [checks.negative_data_rejection]
-expected-statuses = [400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422]
+expected-statuses = [400, 401, 403, 404, 405, 409, 412, 413, 415, 422]
 """
 
 

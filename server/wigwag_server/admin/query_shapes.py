@@ -20,9 +20,7 @@ After = Annotated[str, Meta(pattern=f"^({KEY.pattern})?$", description="The `nex
 Words = Annotated[
     str, Meta(max_length=LONGEST, description="Words in key, description, owner or tags; all must be there.")
 ]
-Comment = Annotated[
-    str, Meta(max_length=LONGEST_COMMENT, description="Why, for the audit log; also as `comment` in a body.")
-]
+Comment = Annotated[str, Meta(max_length=LONGEST_COMMENT, description="Why, for the audit log.")]
 DryRun = Annotated[bool, Meta(description="`true` only says what would change.")]
 
 
@@ -44,15 +42,15 @@ class FlagQuery(PageQuery, frozen=True):
 
 
 class WriteQuery(msgspec.Struct, frozen=True, rename="camel"):
-    """Of every write."""
+    """Of every write. Why it is made stands in the body, as `comment`."""
 
-    comment: Comment = ""
     dry_run: DryRun = False
 
 
 class DeleteQuery(WriteQuery, frozen=True, rename="camel"):
-    """Of every deletion."""
+    """Of every deletion, which has no body."""
 
+    comment: Comment = ""
     confirm: Annotated[str, Meta(description="The key again; a dry run does without.")] = ""
 
 

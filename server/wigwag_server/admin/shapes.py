@@ -96,7 +96,9 @@ class FlagBody(Body, frozen=True):
     tags: Annotated[tuple[Name, ...], Meta(max_length=MOST_TAGS, extra_json_schema={"uniqueItems": True})] = ()
     kill_switch: Annotated[bool, Meta(description="`true` kills it too; `false` does nothing.")] = False
     comment: Comment = ""
-    key: Annotated[Key, Meta(description="Must be the one in the path.")] | msgspec.UnsetType = msgspec.UNSET
+    key: Annotated[Key, Meta(description="Must be the one in the path.", examples=["checkout"])] | msgspec.UnsetType = (
+        msgspec.UNSET
+    )
     kill: Annotated[Any, Meta(description="Null, or the one in force.")] = None
     created_at: Ignored = None
     updated_at: Ignored = None
@@ -113,7 +115,9 @@ class SegmentBody(Body, frozen=True):
     rules: tuple[RuleBody, ...] = ()
     description: Description = ""
     comment: Comment = ""
-    key: Annotated[Key, Meta(description="Must be the one in the path.")] | msgspec.UnsetType = msgspec.UNSET
+    key: Annotated[Key, Meta(description="Must be the one in the path.", examples=["checkout"])] | msgspec.UnsetType = (
+        msgspec.UNSET
+    )
     created_at: Ignored = None
     updated_at: Ignored = None
     revision: Ignored = None

@@ -42,14 +42,13 @@ class Media:
 
 IF_MATCH = Header(
     "If-Match",
-    "The `ETag` that the edit is based on: where it is another by now, nothing is done, and the answer is 412.",
+    "The `ETag` that the edit is based on, or `*`. Where it is another by now, the answer is 412.",
     Annotated[str, msgspec.Meta(pattern=r'^(\*|"[0-9]{1,15}")$')],
-    example='"7"',
+    example="*",
 )
 IF_NONE_MATCH = Header(
     "If-None-Match",
     "`*` creates, and never overwrites: where there is one already, the answer is 412.",
-    example="*",
 )
 
 
