@@ -86,7 +86,7 @@ def of_wrong_type(name: str) -> Trouble:
     async def end(scene: Scene) -> None:
         await scene.redis.rename(PREFIX + name + ":aside", PREFIX + name)
 
-    return Trouble(f"{name} is of another type", begin, end, proven=name != "state")
+    return Trouble(f"{name} is of another type", begin, end, proven=name == "log")
 
 
 async def ask_for_a_password(scene: Scene) -> None:
