@@ -133,6 +133,7 @@ class Emergencies:
         self._lost |= saved.lost
         self.loaded()
         self._environment.replica.add_emergencies(each for each in self._own.values() if each.keys)
+        self._changed_in_force()  # an environment is opened while the server runs: there may be streams already
         self._changed.set()
 
     async def declare(self, keys: Sequence[str], by: str, reason: str) -> tuple[Emergency, int]:

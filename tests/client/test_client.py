@@ -1,7 +1,7 @@
 """`FlagClient` against a real server: what application code sees."""
 
 import asyncio
-import os
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from tests.support.redis_server import RedisServer, free_port
 from tests.support.server import Server, running
 from tests.support.waiting import until
 from wigwag import FlagClient, RefreshFailed, Settings, Source, WigwagError, feed
-from wigwag_proto.snapshot import Emergency
+from wigwag_proto.disk_io import load_snapshot
+from wigwag_proto.snapshot import Emergency, Snapshot
 from wigwag_proto.snapshot_file import decode_file, encode_file
 
 
@@ -252,15 +253,23 @@ async def test_an_emergency_on_a_slow_disk_is_in_force_although_the_server_was_f
 ) -> None:
     """The server that declared it may be gone: the one that is asked now does not know of it."""
     monkeypatch.setattr(feed, "DISK_PATIENCE_S", 0.05)
+    slow = threading.Event()
+
+    def load_slowly(path: Path) -> Snapshot | None:
+        found = load_snapshot(path)
+        slow.wait(20.0)
+        return found
+
     await server.put("checkout", enabled=True)
-    async with server.client(cache_dir=tmp_path / "cache", save_spacing_s=0.0) as flags:
+    async with server.client(cache_dir=tmp_path / "cache") as flags:
         await until(lambda: flags.is_enabled("checkout"), "the flag")
     (file,) = (tmp_path / "cache").glob("*.snapshot")
     snapshot = decode_file(file.read_bytes())
     emergency = Emergency("e1", ("checkout",), "ann", "fire", snapshot.at + 1)
-    file.unlink()
-    os.mkfifo(file)  # whoever reads it waits until somebody has written it
-    async with server.client(cache_dir=tmp_path / "cache", save_spacing_s=3600.0) as flags:
-        assert flags.is_enabled("checkout")
-        await asyncio.to_thread(file.write_bytes, encode_file(replace(snapshot, emergencies=(emergency,))))
+    file.write_bytes(encode_file(replace(snapshot, emergencies=(emergency,))))
+    monkeypatch.setattr(feed, "load_snapshot", load_slowly)
+    async with server.client(cache_dir=tmp_path / "cache") as flags:
+        before = flags.is_enabled("checkout")
+        slow.set()
+        assert before
         await until(lambda: not flags.is_enabled("checkout"), "the emergency")

@@ -1,10 +1,10 @@
 """What becomes of emergencies in unlucky moments: asked of the object itself, on a real store, hub and file."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -20,6 +20,20 @@ from wigwag_server.environment import Environment
 
 WELL = {"key": "checkout", "enabled": True}
 NOTHING: dict[str, Any] = {"emergencies": [], "calledOff": [], "lost": {}}
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Writes one record, whatever it holds."""
+
+    action: ClassVar[str] = "test"
+
+    kind: str
+    key: str
+    value: Any
+
+    def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:  # noqa: ARG002
+        return [Change(self.kind, self.key, self.value)]
 
 
 @dataclass(slots=True)
@@ -43,7 +57,7 @@ class Scene:
 
     async def set(self, kind: str, key: str, value: Any) -> None:
         """Write a record as it is, such as one that nobody can read."""
-        await self.environment.commit(lambda records, revision, at: [Change(kind, key, value)])  # noqa: ARG005
+        await self.environment.commit(Written(kind, key, value))
 
 
 @pytest.fixture
