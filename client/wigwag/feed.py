@@ -190,10 +190,13 @@ class Feed:
     async def _load(self, path: Path) -> None:
         snapshot = await asyncio.to_thread(load_snapshot, path)
         with self.guard:
-            if snapshot is not None and not self._abandoned and self.replica.load(snapshot):
-                self.replica.emergencies = snapshot.emergencies
+            if snapshot is None or self._abandoned:
+                return
+            if self.replica.load(snapshot):
                 self._loaded()
-                self.kills_changed()
+            # Whatever came first, a server or a slow disk: neither knows all that the other does.
+            self.replica.add_emergencies(snapshot.emergencies)
+            self.kills_changed()
 
     async def _close_here(self) -> None:
         if self._closing is None:

@@ -153,9 +153,10 @@ class Replica:
 
 def without_revived(emergency: Emergency, revivals: Mapping[str, Any]) -> Emergency:
     """Return an emergency without the flags that somebody has revived since it was declared."""
-    keys = tuple(key for key in emergency.keys if not _revived_since(revivals.get(key), emergency.at))
+    keys = tuple(key for key in emergency.keys if not revived_since(revivals.get(key), emergency.at))
     return emergency if keys == emergency.keys else replace(emergency, keys=keys)
 
 
-def _revived_since(revival: Any, at: int) -> bool:
+def revived_since(revival: Any, at: int) -> bool:
+    """Say whether a flag, by the record of its last revival if there is one, was revived at `at` or later."""
     return isinstance(revival, Mapping) and isinstance(revival.get("at"), int) and revival["at"] >= at

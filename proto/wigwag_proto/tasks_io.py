@@ -9,6 +9,10 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+# A cancellation can get lost: `asyncio.wait_for` (until Python 3.12) and what is built on it drop one that comes in
+# the moment in which what they wait for is done. A task that goes on in spite of it is cancelled again.
+CANCEL_AGAIN_S = 1.0
+
 
 class Tasks:
     """Owns tasks. A failure is logged and reported to `on_failure`, so that the owner can restart or give up."""
@@ -42,7 +46,8 @@ class Tasks:
         while running := [task for task in self._running if task is not own]:
             for task in running:
                 task.cancel()
-            await asyncio.wait(running, timeout=None if end is None else max(0.0, end - loop.time()))
+            left_s = CANCEL_AGAIN_S if end is None else max(0.0, min(CANCEL_AGAIN_S, end - loop.time()))
+            await asyncio.wait(running, timeout=left_s)
             if end is not None and loop.time() >= end:
                 break
 

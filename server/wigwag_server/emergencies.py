@@ -4,10 +4,10 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -18,9 +18,11 @@ from wigwag_proto.errors import Malformed, StoreUnavailable
 from wigwag_proto.flag import Kill
 from wigwag_proto.replica import ABSORPTION, REVIVAL, without_revived
 from wigwag_proto.snapshot import Emergency, Tables
+from wigwag_server.admin.find import find_record
 from wigwag_server.admin.flag_commands import ReviveFlag
 from wigwag_server.environment import Environment
 from wigwag_server.hub.hub import Hub
+from wigwag_server.kills_again import KillAgain
 
 logger = logging.getLogger(__name__)
 
@@ -47,22 +49,58 @@ class Absorb:
         if not new:
             return []
         revivals = records.get(REVIVAL, {})
-        kills = {
-            key: Kill(by=each.by, reason=each.reason, at=each.at)
-            for each in new
-            for key in without_revived(each, revivals).keys
-        }
-        flags = records.get("flag", {})
+        kills = {key: _kill(each) for each in new for key in without_revived(each, revivals).keys}
+        # A record that is damaged is no reason to let go of a kill, or of all of them.
+        flags = {key: find_record(records, "flag", key) for key in kills if key in records.get("flag", {})}
         stamp = {"updatedAt": at, "revision": revision}
         return [
-            *(
-                Change("flag", key, {**flags[key], "kill": msgspec.to_builtins(kill), **stamp})
-                for key, kill in kills.items()
-                if isinstance(flags.get(key), Mapping)
-            ),
+            *(Change("flag", key, {**flag, "kill": _plain(kills[key]), **stamp}) for key, flag in flags.items()),
             *(Change(ABSORPTION, each.id, {"at": at}) for each in new),
-            *(Change(ABSORPTION, key, None) for key, value in known.items() if at - value["at"] > REMEMBER_MS),
+            *(Change(ABSORPTION, key, None) for key, value in known.items() if _is_old(value, at)),
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class LiftKill:
+    """Lift the kill that an emergency has become, if it is still that one which is in force."""
+
+    action: ClassVar[str] = "flag.revive"
+
+    key: str
+    kill: Kill
+
+    def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:
+        """Return the changes; none when there is nothing of it left."""
+        flag = records.get("flag", {}).get(self.key)
+        if not isinstance(flag, Mapping) or flag.get("kill") != _plain(self.kill):
+            return []
+        return ReviveFlag(self.key)(records, revision, at)
+
+
+def _kill(emergency: Emergency) -> Kill:
+    return Kill(by=emergency.by, reason=emergency.reason, at=emergency.at)
+
+
+def _plain(kill: Kill) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(kill)
+    return plain
+
+
+def _is_old(absorption: Any, now: int) -> bool:
+    at = absorption.get("at") if isinstance(absorption, Mapping) else None
+    return isinstance(at, int) and now - at > REMEMBER_MS
+
+
+class Saved(msgspec.Struct, frozen=True, rename="camel"):
+    """What is on the disk.
+
+    `called_off` are emergencies with that flag of theirs which was revived before the log had them. `lost` are kills
+    that the store's history went on without, by the ids of the emergencies that stand in for them.
+    """
+
+    emergencies: tuple[Emergency, ...] = ()
+    called_off: tuple[Emergency, ...] = ()
+    lost: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Emergencies:
@@ -73,7 +111,9 @@ class Emergencies:
         self._hub = hub
         self._file = file
         self._own: dict[str, Emergency] = {}
-        self._called_off: set[tuple[str, str]] = set()  # emergency and flag, since the last commit
+        self._called_off: dict[str, Emergency] = {}
+        self._lost: dict[str, Any] = {}
+        self._too_late: dict[str, Emergency] = {}  # called off, and in the log: perhaps their kill is, too
         self._changed = asyncio.Event()
         self._saving = asyncio.Lock()
         self.watchers: list[Callable[[], None]] = []  # told when others are in force than before
@@ -82,27 +122,43 @@ class Emergencies:
     async def open(self) -> None:
         """Put back into force what was declared before this server was stopped."""
         try:
-            saved = decode(await asyncio.to_thread(self._file.read_bytes))
-            self._own = {each.id: each for each in msgspec.convert(saved, tuple[Emergency, ...])}
+            saved = msgspec.convert(decode(await asyncio.to_thread(self._file.read_bytes)), Saved)
         except FileNotFoundError:
             return
         except (OSError, Malformed, msgspec.ValidationError) as error:
             logger.error("the emergencies in %s cannot be read: %s", self._file, error)  # noqa: TRY400 - no traceback
             return
-        self._forget(self._environment.replica.records.get(ABSORPTION, ()))
-        self._environment.replica.add_emergencies(self._own.values())
+        self._own |= {each.id: each for each in saved.emergencies}
+        self._called_off |= {each.id: each for each in saved.called_off}
+        self._lost |= saved.lost
+        self.loaded()
+        self._environment.replica.add_emergencies(each for each in self._own.values() if each.keys)
+        self._changed_in_force()  # an environment is opened while the server runs: there may be streams already
         self._changed.set()
 
     async def declare(self, keys: Sequence[str], by: str, reason: str) -> tuple[Emergency, int]:
         """Kill flags without the store. Returns the emergency, and how many streams were told at once."""
-        emergency = Emergency(secrets.token_hex(8), tuple(keys), by, reason, round(time.time() * 1000))
-        self._own[emergency.id] = emergency
-        self._environment.replica.add_emergencies([emergency])
-        told = self._changed_in_force()
+        # Later than every revival in the log, whatever the clocks say of the servers that made those.
+        at = max(round(time.time() * 1000), self._environment.replica.at + 1)
+        emergency = Emergency(secrets.token_hex(8), tuple(keys), by, reason, at)
+        told = self._begin([emergency])
         logger.warning("emergency %s by %s kills %s: %d streams were told", emergency.id, by, ", ".join(keys), told)
         await self._save()
         self._changed.set()
         return emergency, told
+
+    def hold(self, kills: Mapping[str, Any]) -> None:
+        """Keep kills in force, by flag, that the store's history goes on without, until they are in it again."""
+        due = KillAgain(kills)(self._environment.replica.records, 0, round(time.time() * 1000))
+        begun = []
+        for key in (change.key for change in due):
+            kill = msgspec.convert(kills[key], Kill)
+            emergency = Emergency(secrets.token_hex(8), (key,), kill.by, kill.reason, kill.at)
+            self._lost[emergency.id] = kills[key]
+            begun.append(emergency)
+        if begun:
+            self._begin(begun)
+            self._changed.set()
 
     def holds(self, key: str) -> bool:
         """Say whether a flag is in an emergency declared here."""
@@ -112,8 +168,9 @@ class Emergencies:
         """Take a flag out of the emergencies declared here; say whether it was in one."""
         concerned = [each for each in self._own.values() if key in each.keys]
         for each in concerned:
-            self._called_off.add((each.id, key))
             rest = tuple(other for other in each.keys if other != key)
+            self._lost.pop(each.id, None)
+            self._called_off[each.id] = msgspec.structs.replace(each, keys=(key,))
             # What was told under the old id ends; the other flags of it go on under a new one.
             self._own[each.id] = msgspec.structs.replace(each, keys=())
             self._environment.replica.end_emergencies((each.id,))
@@ -137,13 +194,19 @@ class Emergencies:
         """Commit what was declared as soon as the store can be written to. Runs until cancelled."""
         while True:
             await self._changed.wait()
-            await self._proof_after(time.monotonic())
             self._changed.clear()
+            await self._save()
+            await self._proof_after(time.monotonic())
             try:
-                await self._absorb(tuple(self._own.values()))
+                await self._absorb()
             except StoreUnavailable as error:
                 logger.warning("emergencies of %s are not in the store yet: %s", self._environment.name, error)
                 self._changed.set()
+
+    def _begin(self, emergencies: Sequence[Emergency]) -> int:
+        self._own |= {each.id: each for each in emergencies}
+        self._environment.replica.add_emergencies(emergencies)
+        return self._changed_in_force()
 
     async def _proof_after(self, moment: float) -> None:
         """Wait until the store has answered: what was declared was declared because it did not."""
@@ -152,15 +215,24 @@ class Emergencies:
             lambda: not self._environment.degraded and (follower.proven_at or 0.0) > moment
         )
 
-    async def _absorb(self, emergencies: tuple[Emergency, ...]) -> None:
-        cursor = await self._environment.commit(Absorb(emergencies))
+    async def _absorb(self) -> None:
+        """Do all that is due. Each step may be done again: what it finds done already, it leaves alone."""
+        lost = [each for each in self._own.values() if each.id in self._lost]
+        if lost:
+            kills = {key: self._lost[each.id] for each in lost for key in each.keys}
+            cursor = await self._environment.commit(KillAgain(kills))
+            logger.warning("kills that were lost are in force again at %s: %s", cursor, ", ".join(kills))
+            for each in lost:
+                # What stood in for it ends like one that was called off.
+                if self._lost.pop(each.id, None) is not None:
+                    self._own[each.id] = msgspec.structs.replace(each, keys=())
+        cursor = await self._environment.commit(Absorb(tuple(self._own.values())))
         logger.warning("emergencies of %s are in the store at %s", self._environment.name, cursor)
-        self._forget(self._environment.replica.records.get(ABSORPTION, ()))
-        # What was called off while the commit was on its way has been killed by it.
-        too_late = {key for each in emergencies for key in each.keys if (each.id, key) in self._called_off}
-        for key in too_late:
-            await self._environment.commit(ReviveFlag(key))
-        self._called_off.clear()
+        self.loaded()
+        for each in list(self._too_late.values()):
+            for key in each.keys:
+                await self._environment.commit(LiftKill(key, _kill(each)))
+            del self._too_late[each.id]
         await self._save()
 
     # As a listener.
@@ -173,15 +245,21 @@ class Emergencies:
         """Drop what the commit absorbs."""
         self._forget(commit.absorbs)
 
-    def _forget(self, ids: Sequence[str] | Mapping[str, object]) -> None:
+    def _forget(self, ids: Iterable[str]) -> None:
         for each in ids:
             self._own.pop(each, None)
+            self._lost.pop(each, None)
+            if (called_off := self._called_off.pop(each, None)) is not None:
+                # A commit that was under way, or whose answer was lost, may have killed its flag.
+                self._too_late[each] = called_off
+                self._changed.set()
 
     async def _save(self) -> None:
         async with self._saving:
-            data = encode(msgspec.to_builtins(tuple(self._own.values())))
+            called_off = (*self._called_off.values(), *self._too_late.values())
+            saved = Saved(tuple(self._own.values()), called_off, self._lost)
             try:
-                await asyncio.to_thread(write_atomically, self._file, data)
+                await asyncio.to_thread(write_atomically, self._file, encode(msgspec.to_builtins(saved)))
             except OSError as error:
                 self.durable = False
                 logger.error("emergencies are in force but not on the disk: %s", error)  # noqa: TRY400 - no traceback

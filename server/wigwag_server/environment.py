@@ -274,7 +274,13 @@ class Environment:
 
     async def _catch_up(self, ahead: Cursor | None, asked_at: float, deadline: float) -> None:
         """Wait until the replica holds what was in the way."""
-        self._following.handle(HeadRead(ahead, asked_at, settled=ahead is not None))
+        parent = None
+        if ahead is not None and self.replica.cursor is not None and ahead.epoch != self.replica.cursor.epoch:
+            # A conflict does not say what the other history was begun with: without that, all would seem overruled.
+            asked_at = time.monotonic()
+            head = await self._store.head(self.name)
+            ahead, parent = head.cursor if head.settled else None, head.parent
+        self._following.handle(HeadRead(ahead, asked_at, settled=ahead is not None, parent=parent))
         if ahead is None:
             raise StoreUnavailable(f"the store has lost the log of {self.name}")
         caught_up = await self.wait_until(

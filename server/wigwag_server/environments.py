@@ -14,7 +14,7 @@ from wigwag_server.emergencies import Emergencies
 from wigwag_server.environment import Environment
 from wigwag_server.hub.hub import Hub
 from wigwag_server.kill_expiry import KillExpiry
-from wigwag_server.kills_again import KillsAgain
+from wigwag_server.kills_again import lost_kills
 from wigwag_server.ofrep.evaluator import Evaluator
 from wigwag_server.ofrep.notices import Notices
 from wigwag_server.services import Services
@@ -78,7 +78,7 @@ class Environments:
         notices = Notices(environment.replica, evaluator)
         emergencies.watchers.append(notices.emergencies_changed)
         environment.listeners += [hub, catalog, expiry, emergencies, evaluator, notices]
-        environment.on_overruled.append(KillsAgain(environment, tasks).overruled)
+        environment.on_overruled.append(lambda records: emergencies.hold(lost_kills(records)))
         services.environments[name] = environment
         services.hubs[name] = hub
         services.catalogs[name] = catalog

@@ -1,22 +1,25 @@
 """Kills that were acknowledged stay in force, also when the store's history went on without them."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from wigwag_proto.commit import Change
-from wigwag_proto.errors import StoreUnavailable
-from wigwag_proto.snapshot import Tables
-from wigwag_proto.tasks_io import Tasks
-from wigwag_server.environment import Environment
+import msgspec
 
-logger = logging.getLogger(__name__)
+from wigwag_proto.commit import Change
+from wigwag_proto.flag import Kill
+from wigwag_proto.replica import REVIVAL, revived_since
+from wigwag_proto.snapshot import Tables
+from wigwag_server.admin.find import find_record
 
 
 @dataclass(frozen=True, slots=True)
 class KillAgain:
-    """Put lost kills back, each as it was, on the flags that there still are and that nobody has killed since."""
+    """Put lost kills back, each as it was, on the flags that there still are and that nobody has killed since.
+
+    What the lost history held is not all lost: a kill may be one that the history which went on had as well, and
+    then somebody has revived the flag there, or its time is over. Such a kill stays lifted.
+    """
 
     action: ClassVar[str] = "flag.kill-again"
 
@@ -24,35 +27,31 @@ class KillAgain:
 
     def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:
         """Return the changes."""
-        flags = records.get("flag", {})
+        flags = {key: find_record(records, "flag", key) for key in self.kills if key in records.get("flag", {})}
+        revivals = records.get(REVIVAL, {})
         return [
-            Change("flag", key, {**flags[key], "kill": kill, "updatedAt": at, "revision": revision})
-            for key, kill in self.kills.items()
-            if isinstance(flags.get(key), Mapping) and flags[key].get("kill") is None
+            Change("flag", key, {**flag, "kill": self.kills[key], "updatedAt": at, "revision": revision})
+            for key, flag in flags.items()
+            if flag.get("kill") is None and not _lifted(self.kills[key], revivals.get(key), at)
         ]
 
 
-class KillsAgain:
-    """Looks after the kills of an environment whose state was overruled."""
+def _lifted(kill: Any, revival: Any, now: int) -> bool:
+    if not isinstance(kill, Mapping):
+        return False
+    at, until = kill.get("at"), kill.get("until")
+    return (isinstance(at, int) and revived_since(revival, at)) or (isinstance(until, int) and until <= now)
 
-    def __init__(self, environment: Environment, tasks: Tasks) -> None:
-        self._environment = environment
-        self._tasks = tasks
 
-    def overruled(self, records: Tables) -> None:
-        """Apply the kills among these records again."""
-        flags = ((key, flag) for key, flag in records.get("flag", {}).items() if isinstance(flag, Mapping))
-        kills = {key: flag["kill"] for key, flag in flags if flag.get("kill") is not None}
-        if kills:
-            self._tasks.start(f"kills of {self._environment.name} again", self._kill(kills))
+def lost_kills(records: Tables) -> dict[str, Any]:
+    """Return the kills among records that were overruled, by flag."""
+    flags = ((key, flag) for key, flag in records.get("flag", {}).items() if isinstance(flag, Mapping))
+    return {key: flag["kill"] for key, flag in flags if _is_kill(flag.get("kill"))}
 
-    async def _kill(self, kills: Mapping[str, Any]) -> None:
-        while True:
-            try:
-                cursor = await self._environment.commit(KillAgain(kills))
-            except StoreUnavailable as error:
-                logger.warning("kills that were lost cannot be applied again yet: %s", error)
-                await self._environment.wait_until(lambda: not self._environment.degraded)
-            else:
-                logger.warning("kills that were lost are in force again at %s: %s", cursor, ", ".join(kills))
-                return
+
+def _is_kill(value: Any) -> bool:
+    try:
+        msgspec.convert(value, Kill)
+    except msgspec.ValidationError:
+        return False
+    return True

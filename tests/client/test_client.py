@@ -1,15 +1,20 @@
 """`FlagClient` against a real server: what application code sees."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.server import Server, running
 from tests.support.waiting import until
-from wigwag import FlagClient, RefreshFailed, Settings, Source, WigwagError
+from wigwag import FlagClient, RefreshFailed, Settings, Source, WigwagError, feed
+from wigwag_proto.disk_io import load_snapshot
+from wigwag_proto.snapshot import Emergency, Snapshot
+from wigwag_proto.snapshot_file import decode_file, encode_file
 
 
 @pytest.fixture
@@ -241,3 +246,30 @@ async def test_two_clients_of_two_servers_on_one_redis_agree(redis_server: Redis
             await other.revive("checkout")
             await until(lambda: there.is_enabled("checkout") and here.is_enabled("checkout"), "the revival")
             await until(lambda: here.status.cursor == there.status.cursor, "the same cursor")
+
+
+async def test_an_emergency_on_a_slow_disk_is_in_force_although_the_server_was_faster(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server that declared it may be gone: the one that is asked now does not know of it."""
+    monkeypatch.setattr(feed, "DISK_PATIENCE_S", 0.05)
+    slow = threading.Event()
+
+    def load_slowly(path: Path) -> Snapshot | None:
+        found = load_snapshot(path)
+        slow.wait(20.0)
+        return found
+
+    await server.put("checkout", enabled=True)
+    async with server.client(cache_dir=tmp_path / "cache") as flags:
+        await until(lambda: flags.is_enabled("checkout"), "the flag")
+    (file,) = (tmp_path / "cache").glob("*.snapshot")
+    snapshot = decode_file(file.read_bytes())
+    emergency = Emergency("e1", ("checkout",), "ann", "fire", snapshot.at + 1)
+    file.write_bytes(encode_file(replace(snapshot, emergencies=(emergency,))))
+    monkeypatch.setattr(feed, "load_snapshot", load_slowly)
+    async with server.client(cache_dir=tmp_path / "cache") as flags:
+        before = flags.is_enabled("checkout")
+        slow.set()
+        assert before
+        await until(lambda: not flags.is_enabled("checkout"), "the emergency")

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from redis.asyncio import Redis
 
 from tests.support.proxy import proxying
 from tests.support.redis_server import RedisServer
 from tests.support.server import Server, running
 from tests.support.waiting import until, until_async
 from wigwag import FlagClient, Reason, Settings, Source
-from wigwag_proto.commit import Cursor
+from wigwag_proto.commit import Cursor, Epoch
 from wigwag_proto.follower import Standing
 from wigwag_proto.snapshot import Snapshot
 from wigwag_server import lifecycle
@@ -129,7 +130,8 @@ async def test_redis_closing_the_subscription_is_noticed_and_mended(redis_server
             await until(lambda: not flags.is_enabled("checkout"), "the kill")
             await one.revive("checkout")
             await until(lambda: flags.is_enabled("checkout"), "the revival")
-        assert two.services.environments["production"].follower.last_error is None
+        follower = two.services.environments["production"].follower
+        await until(lambda: follower.last_error is None, "a proof")
 
 
 async def test_while_redis_is_away_flags_are_served_and_writes_are_refused_whole(
@@ -218,6 +220,78 @@ async def test_a_redis_that_comes_back_empty_gets_everything_back_and_is_never_s
         assert seen == ["later"]
         async with running(own_redis.url, data_dir=tmp_path / "other", key=server.key) as other:
             assert len((await other.ask("GET", "/admin/flags")).body["flags"]) == 3
+
+
+async def test_records_that_redis_has_evicted_are_put_back_and_are_never_served_as_no_flags(
+    own_redis: RedisServer, tmp_path: Path
+) -> None:
+    """A Redis that is set up as a cache throws away keys as it likes: the state may stay, and its records go."""
+    records = "wigwag:{production}:records"
+    async with (
+        running(own_redis.url, data_dir=tmp_path / "data") as server,
+        server.client() as flags,
+        own_redis.connection() as redis,
+    ):
+        await server.put("checkout", enabled=True)
+        await server.put("search", enabled=True)
+        await server.kill("checkout")
+        await until(lambda: flags.status.revision == 3, "the flags")
+        held = await redis.hgetall(records)
+        for lose in (redis.delete(records), redis.hdel(records, "flag/search")):
+            await lose
+            await until_async(lambda: _holds(redis, records, held), "the records to be put back")
+            await until_async(lambda: _ready(server), "readiness")
+            async with running(own_redis.url, data_dir=tmp_path / "other", key=server.key) as other:
+                assert len((await other.ask("GET", "/admin/flags")).body["flags"]) == 2
+            assert flags.is_enabled("search")
+            assert not flags.is_enabled("checkout")
+        await server.put("later", enabled=True)
+        await until(lambda: flags.is_enabled("later"), "the change after it")
+
+
+async def test_records_that_nobody_holds_any_more_are_a_new_beginning_and_apps_keep_what_they_have(
+    own_redis: RedisServer, tmp_path: Path
+) -> None:
+    store = own_redis.url
+    async with running(store, data_dir=tmp_path / "data") as server:
+        key = server.key
+        await server.put("checkout", enabled=True)
+        async with server.client(cache_dir=tmp_path / "cache") as flags:
+            await until(lambda: flags.is_enabled("checkout"), "the flag")
+        address = server.url
+    async with own_redis.connection() as redis:
+        await redis.delete("wigwag:{production}:records")
+    port = int(address.rpartition(":")[2])
+    async with (
+        running(store, port=port, data_dir=tmp_path / "new", key=key) as server,
+        server.client(cache_dir=tmp_path / "cache") as flags,
+    ):
+        await until_async(lambda: _ready(server), "readiness")
+        cursor = server.services.environments["production"].replica.cursor
+        assert cursor is not None
+        assert cursor.revision == 0
+        await until(lambda: flags.status.connected, "the stream")
+        assert flags.is_enabled("checkout")
+
+
+async def test_a_write_that_meets_another_history_first_does_not_take_everything_for_overruled(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    """A server that was cut off learns of it by its own write: the history that it meets began with what it holds."""
+    async with running(redis_server.url, data_dir=tmp_path / "data") as server:
+        environment = server.services.environments["production"]
+        overruled: list[object] = []
+        environment.on_overruled.append(overruled.append)
+        for number in range(5):
+            await server.put("checkout", enabled=True)
+            cursor = environment.replica.cursor
+            assert cursor is not None
+            generation = cursor.epoch.generation + 1
+            await environment._store.renew("production", cursor, Epoch(generation, f"n{number}"))
+            await server.put("checkout", enabled=False)
+        assert environment.replica.cursor is not None
+        assert environment.replica.cursor.epoch.nonce == "n4"
+        assert not overruled
 
 
 async def test_a_redis_that_comes_back_older_goes_on_from_the_newest_that_any_server_holds(
@@ -394,6 +468,10 @@ async def test_a_paused_redis_resolves_a_write_whose_answer_was_lost(own_redis: 
 
 async def _ready(server: Server) -> bool:
     return (await server.ask("GET", "/readyz", token=None)).status == 200
+
+
+async def _holds(redis: Redis, name: str, expected: object) -> bool:
+    return bool(await redis.hgetall(name) == expected)
 
 
 async def _not_ready(server: Server) -> bool:

@@ -1,7 +1,8 @@
 """Redis is there, but refuses or talks nonsense: what readers see, what writers are told, and that it heals."""
 
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ def of_wrong_type(name: str) -> Trouble:
     async def end(scene: Scene) -> None:
         await scene.redis.rename(PREFIX + name + ":aside", PREFIX + name)
 
-    return Trouble(f"{name} is of another type", begin, end, proven=name != "state")
+    return Trouble(f"{name} is of another type", begin, end, proven=name == "log")
 
 
 async def ask_for_a_password(scene: Scene) -> None:
@@ -123,17 +124,19 @@ TROUBLES = [
 ]
 
 
-@pytest.fixture
-def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have writes and kills give up sooner than after 5 s and 1 s; nothing else about them is another."""
-    monkeypatch.setattr(kills, "KILL_TIMEOUT_S", PATIENCE_S)
-    for commit in (answers.commit, Environment.commit):
-        assert commit.__kwdefaults__ is not None
-        monkeypatch.setitem(commit.__kwdefaults__, "timeout_s", PATIENCE_S)
+@contextmanager
+def impatient() -> Iterator[None]:
+    """Have writes and kills give up sooner than after 5 s and 1 s: those that are to be refused, no others."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kills, "KILL_TIMEOUT_S", PATIENCE_S)
+        for commit in (answers.commit, Environment.commit):
+            assert commit.__kwdefaults__ is not None
+            patch.setitem(commit.__kwdefaults__, "timeout_s", PATIENCE_S)
+        yield
 
 
 @pytest.fixture
-async def scene(own_redis: RedisServer, tmp_path: Path, short_patience: None) -> AsyncIterator[Scene]:
+async def scene(own_redis: RedisServer, tmp_path: Path) -> AsyncIterator[Scene]:
     async with (
         own_redis.connection() as redis,
         listening(SlowProxy("127.0.0.1", own_redis.port)) as link,
@@ -155,10 +158,11 @@ async def test_flags_go_on_writes_are_refused_whole_kills_go_out_and_it_heals_by
     await trouble.begin(scene)
     if not trouble.proven:
         await until_async(lambda: _is_ready(server, False), "readiness to tell the truth")
-    edit = await server.ask("POST", "/admin/flags/checkout", json={"enabled": False})
-    assert edit.status == 503
-    assert edit.headers["Content-Type"].startswith("application/problem+json")
-    kill = await server.ask("POST", "/admin/flags/search/kill")
+    with impatient():
+        edit = await server.ask("POST", "/admin/flags/checkout", json={"enabled": False})
+        assert edit.status == 503
+        assert edit.headers["Content-Type"].startswith("application/problem+json")
+        kill = await server.ask("POST", "/admin/flags/search/kill")
     assert kill.status == 202, kill.body
     await until(lambda: not flags.is_enabled("search"), "the emergency")
     assert flags.is_enabled("checkout")
@@ -200,9 +204,10 @@ async def test_a_write_that_a_paused_redis_takes_late_is_made_whole_or_not_at_al
     scene: Scene, own_redis: RedisServer
 ) -> None:
     own_redis.signal(signal.SIGSTOP)
-    edit = await scene.server.ask("POST", "/admin/flags/checkout", json={"enabled": False})
-    assert edit.status == 503
-    kill = await scene.server.ask("POST", "/admin/flags/search/kill")
+    with impatient():
+        edit = await scene.server.ask("POST", "/admin/flags/checkout", json={"enabled": False})
+        assert edit.status == 503
+        kill = await scene.server.ask("POST", "/admin/flags/search/kill")
     assert kill.status == 202
     await until_async(lambda: _is_ready(scene.server, False), "readiness to tell the truth")
     assert scene.flags.is_enabled("checkout")
@@ -217,7 +222,7 @@ async def test_a_write_that_a_paused_redis_takes_late_is_made_whole_or_not_at_al
 
 
 async def test_a_read_only_replica_takes_nothing_until_it_is_promoted_and_then_everything_goes_on(
-    own_redis: RedisServer, tmp_path: Path, short_patience: None
+    own_redis: RedisServer, tmp_path: Path
 ) -> None:
     async with (
         RedisServer(tmp_path / "replica") as replica_server,
@@ -239,9 +244,10 @@ async def test_a_read_only_replica_takes_nothing_until_it_is_promoted_and_then_e
         link.cut()
         await own_redis.stop(hard=True)
         await until_async(lambda: _is_ready(server, False), "readiness to tell the truth")
-        edit = await server.ask("POST", "/admin/flags/checkout", json={"enabled": False})
-        assert edit.status == 503
-        assert (await server.ask("POST", "/admin/flags/search/kill")).status == 202
+        with impatient():
+            edit = await server.ask("POST", "/admin/flags/checkout", json={"enabled": False})
+            assert edit.status == 503
+            assert (await server.ask("POST", "/admin/flags/search/kill")).status == 202
         await until(lambda: not flags.is_enabled("search"), "the emergency")
         assert flags.is_enabled("checkout")
         assert await stored(replica) == before

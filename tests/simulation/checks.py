@@ -183,7 +183,10 @@ class Checks:
                 seen[name] = state.cursor
 
     def _check_killed_again(self, promise: Promise, last: State) -> None:
-        """A kill that was overruled is in force again, or was then revived, or nobody was left who knew of it."""
+        """A kill that was overruled is in force again, or was then revived, or nobody was left who knew of it.
+
+        It does not come back with a flag that the store's history did not have, and that somebody has made anew.
+        """
         assert isinstance(promise.command, Kill)
         if not self.carriers[promise.state.index]:
             return
@@ -192,6 +195,8 @@ class Checks:
                 continue
             flag = last.records.get("flag", {}).get(key)
             if flag is None or flag["kill"] is not None or self._revived(key, promise.state, last):
+                continue
+            if any(key not in each.records.get("flag", {}) for each in lineage(last) if not promise.state.holds(each)):
                 continue
             raise Violation(
                 f"{promise.command} was overruled and {key} is not killed again, although "

@@ -208,7 +208,12 @@ class Environment:
             raise StoreUnavailable("the store came back, and its state is not settled yet")
 
     async def _catch_up(self, ahead: Cursor | None, asked_at: float, deadline: float) -> None:
-        self._following.handle(HeadRead(ahead, asked_at, settled=ahead is not None))
+        parent = None
+        if ahead is not None and self.replica.cursor is not None and ahead.epoch != self.replica.cursor.epoch:
+            asked_at = self._process.now
+            head = await self._store.head()
+            ahead, parent = head.cursor if head.settled else None, head.parent
+        self._following.handle(HeadRead(ahead, asked_at, settled=ahead is not None, parent=parent))
         if ahead is None:
             raise StoreUnavailable("the store has lost the log")
         if not await self._following.wait_until(

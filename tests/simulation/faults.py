@@ -27,6 +27,7 @@ class Faults:
         self.over = False
         self.repeats = 0.0
         self._rng = world.rng
+        self.stranded = False
         self._dumps: list[Disk] = []
         self._roads: dict[int, Road] = {}
         menu: list[Callable[[], None]] = [
@@ -53,7 +54,7 @@ class Faults:
         share = self._rng.choice((0.15, 0.4))
         self.menu = [each for each in menu if self._rng.random() < share] or [self.roll_store_back, self.crash_server]
         if world.parts.weather:
-            self.menu = [each for each in menu if each.__name__ in world.parts.weather]
+            self.menu = [each for each in (*menu, self.strand_server) if each.__name__ in world.parts.weather]
         self.pause_s = self._rng.choice((0.3, 1.0, 3.0))
 
     def start(self) -> None:
@@ -236,6 +237,23 @@ class Faults:
         process = self._one(self._processes())
         process.freeze(self.world.clock.now + self._rng.choice((0.5, 2.0, 20.0)) * self._rng.random())
         self._log("freezes", process.name, "until", process.frozen_until)
+
+    def strand_server(self) -> None:
+        """The store goes back while one server is cut off, and those who knew of what is lost die with their disks.
+
+        Such a row of mishaps is rare, so it is here as one, once; it is not among what a seed may draw. Nobody edits
+        after it: a later kill or revival would cover up what is lost.
+        """
+        stranded = self._one(self.servers)
+        if self.stranded or len(self._dumps) < 6 or not stranded.host.up:
+            return
+        self.stranded = True
+        self._trouble(stranded.name, "store", "cut", cut=True)
+        for other in self.servers:
+            if other is not stranded and other.host.up:
+                other.disk.snapshot = None
+                self._crash(other)
+        self._store_down(self._one(self._dumps[-6:]).copy())
 
     # The store.
 

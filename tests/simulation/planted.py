@@ -126,9 +126,6 @@ def _replicas(replica: type[Replica]) -> Parts:
     return Parts(client_replica=lambda: replica(""), server_replica=lambda: replica("production"))
 
 
-# What brings out the bugs that need several mishaps in a row.
-STORE_AND_SERVERS = ("roll_store_back", "crash_server", "crash_server_and_disk", "cut_store_road")
-
 PLANTED: dict[str, Parts] = {
     "gap-check-skipped": _replicas(GapBlindReplica),
     "empty-store-believed": _replicas(GullibleReplica),
@@ -145,5 +142,5 @@ PLANTED: dict[str, Parts] = {
     ),
     "proven-by-receipt": Parts(proof_by_receipt=True),
     "proven-by-an-unsettled-store": Parts(follower=TrustingFollower),
-    "lost-kills-forgotten": Parts(environment=NonchalantEnvironment, weather=("roll_store_back", "cut_store_road")),
+    "lost-kills-forgotten": Parts(environment=NonchalantEnvironment, weather=("strand_server",)),
 }

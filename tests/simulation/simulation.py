@@ -99,7 +99,7 @@ class Simulation:
     # Operators.
 
     def _edit(self) -> None:
-        if self.faults.over:
+        if self.faults.over or self.faults.stranded:
             return
         rng = self.world.rng
         server = self.servers[rng.randrange(len(self.servers))]

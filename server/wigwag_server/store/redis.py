@@ -2,7 +2,7 @@
 
 All keys of an environment share one hash tag:
 
-    wigwag:{production}:state     hash: epoch, revision, head, at, bytes, run, parent
+    wigwag:{production}:state     hash: epoch, revision, head, at, bytes, run, parent, count (of the records)
     wigwag:{production}:records   hash: "flag/checkout" to its JSON
     wigwag:{production}:log       stream of recent commits; the ids are the revisions
     wigwag:{production}:settling  hash, and
@@ -103,7 +103,7 @@ class RedisStore:
     async def head(self, environment: str) -> Head:
         """Return where the log is, and whether this run of Redis was settled."""
         with _errors():
-            return _head(await self._head(keys=[_key(environment, "state")]))
+            return _head(await self._head(keys=[_key(environment, name) for name in ("state", "records")]))
 
     async def settle(self, environment: str, offer: Snapshot | None, begin: Begin) -> Head:
         """Offer a state, and end the settling when its time is over."""
@@ -120,7 +120,7 @@ class RedisStore:
 
     async def renew(self, environment: str, cursor: Cursor, epoch: Epoch) -> Head:
         """Begin a new history with the state at `cursor`."""
-        keys = [_key(environment, name) for name in ("state", "log")]
+        keys = [_key(environment, name) for name in ("state", "log", "records")]
         with _errors():
             return _head(await self._renew(keys=keys, args=[str(cursor.epoch), cursor.head, str(epoch), str(cursor)]))
 

@@ -1,6 +1,6 @@
 -- One commit: compare the head, append to the log, write the records, tell the feed. All of it or nothing.
 --
--- KEYS  1 state (hash: epoch, revision, head, at, bytes)
+-- KEYS  1 state (hash: epoch, revision, head, at, bytes, run, count: how many records there are)
 --       2 log (stream; the ids are the revisions)
 --       3 records (hash: "kind/key" to the record as JSON)
 --       4 audit (stream; the ids are the sequence)  5 chain (hash: sequence, link, bytes)
@@ -10,11 +10,11 @@
 --       then for each change: "kind/key", and the record as JSON or "" to remove it
 -- Returns {1}, {0, epoch, revision, head}, {0} when there is no such log, or {-1} when the state is not settled.
 
-local now = redis.call('HMGET', KEYS[1], 'epoch', 'revision', 'head', 'run')
+local now = redis.call('HMGET', KEYS[1], 'epoch', 'revision', 'head', 'run', 'count')
 if not now[1] then
   return {0}
 end
-if now[4] ~= this_run() then
+if now[4] ~= this_run() or not intact(now[5], KEYS[3]) then
   return {-1}
 end
 if now[1] ~= ARGV[1] or now[3] ~= ARGV[2] then
@@ -34,7 +34,7 @@ for i = 12, #ARGV, 2 do
     redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1])
   end
 end
-redis.call('HSET', KEYS[1], 'revision', ARGV[3], 'head', ARGV[4], 'at', ARGV[5])
+redis.call('HSET', KEYS[1], 'revision', ARGV[3], 'head', ARGV[4], 'at', ARGV[5], 'count', redis.call('HLEN', KEYS[3]))
 
 -- Forget the oldest entries beyond the log's size, never the one just made.
 local bytes = redis.call('HINCRBY', KEYS[1], 'bytes', #ARGV[6])

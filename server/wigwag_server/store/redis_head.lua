@@ -1,3 +1,3 @@
--- Where the log is.      KEYS  1 state
+-- Where the log is.      KEYS  1 state  2 records
 
-return head_of(KEYS[1], this_run())
+return head_of(KEYS[1], KEYS[2], this_run())

@@ -17,11 +17,17 @@ local function epoch_now(least, like)
   return string.format('%.0f', math.max(unix_ms(), least)) .. '.' .. string.match(like, '%.(.+)$')
 end
 
+-- Whether the records are as many as they were. A Redis that evicts keys, or somebody who deletes one, takes them away
+-- and leaves the state: that must not look like an environment without flags.
+local function intact(count, records)
+  return not count or tonumber(count) == redis.call('HLEN', records)
+end
+
 -- {1 if settled else 0, epoch, revision, head, parent}; empty strings where there is nothing.
-local function head_of(state, run)
-  local now = redis.call('HMGET', state, 'epoch', 'revision', 'head', 'run', 'parent')
+local function head_of(state, records, run)
+  local now = redis.call('HMGET', state, 'epoch', 'revision', 'head', 'run', 'parent', 'count')
   local settled = 0
-  if now[1] and now[4] == run then
+  if now[1] and now[4] == run and intact(now[6], records) then
     settled = 1
   end
   return {settled, now[1] or '', now[2] or '', now[3] or '', now[5] or ''}

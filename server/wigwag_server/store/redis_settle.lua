@@ -25,11 +25,13 @@ local function better(epoch, revision, than_epoch, than_revision)
 end
 
 local run = this_run()
-local now = redis.call('HMGET', KEYS[1], 'epoch', 'revision', 'head', 'run')
+local now = redis.call('HMGET', KEYS[1], 'epoch', 'revision', 'head', 'run', 'count')
+local whole = intact(now[5], KEYS[3])
 local offered = ARGV[5] ~= nil
-local offer_is_better = offered and better(ARGV[5], ARGV[6], now[1], now[2])
-if now[1] and now[4] == run and not offer_is_better then
-  return head_of(KEYS[1], run)
+-- A state whose records are gone is no state to prefer.
+local offer_is_better = offered and better(ARGV[5], ARGV[6], whole and now[1], now[2])
+if now[1] and now[4] == run and whole and not offer_is_better then
+  return head_of(KEYS[1], KEYS[3], run)
 end
 
 -- The first to come opens the settling.
@@ -58,7 +60,7 @@ if offer_is_better and better(ARGV[5], ARGV[6], settling[3], settling[4]) then
 end
 
 if now_ms < tonumber(settling[2]) then
-  return head_of(KEYS[1], run)
+  return head_of(KEYS[1], KEYS[3], run)
 end
 
 -- What the log goes on from: the best offer, or what Redis itself has.
@@ -72,7 +74,13 @@ if settling[3] then
   redis.call('HSET', KEYS[1], 'revision', settling[4], 'head', settling[5], 'at', settling[6])
 end
 
-if chosen[1] then
+if chosen[1] and not settling[3] and not whole and redis.call('EXISTS', KEYS[3]) == 0 then
+  -- Nobody holds what is gone: this is the beginning of a log, and not a state without flags that apps would believe.
+  local epoch = epoch_now(rank(chosen[1], 0) + 1, ARGV[2])
+  redis.call('DEL', KEYS[2])
+  redis.call('HDEL', KEYS[1], 'parent')
+  redis.call('HSET', KEYS[1], 'epoch', epoch, 'revision', '0', 'head', ARGV[3], 'at', ARGV[4], 'bytes', '0')
+elseif chosen[1] then
   -- Always a new history. Somebody who was not heard may hold commits that are lost here; in the same history theirs
   -- and those to come would be two branches of it, and at the next settling the longer one would win, not the later.
   local epoch = epoch_now(math.max(rank(chosen[1], 0), now[1] and rank(now[1], 0) or 0) + 1, ARGV[2])
@@ -82,6 +90,6 @@ if chosen[1] then
 else
   redis.call('HSET', KEYS[1], 'epoch', epoch_now(rank(ARGV[2], 0), ARGV[2]), 'revision', '0', 'head', ARGV[3], 'at', ARGV[4], 'bytes', '0')
 end
-redis.call('HSET', KEYS[1], 'run', run)
+redis.call('HSET', KEYS[1], 'run', run, 'count', redis.call('HLEN', KEYS[3]))
 redis.call('DEL', KEYS[4], KEYS[5])
-return head_of(KEYS[1], run)
+return head_of(KEYS[1], KEYS[3], run)
