@@ -73,12 +73,14 @@ def test_the_public_surface_is_pinned() -> None:
         "Flag",
         "FlagChange",
         "FlagClient",
+        "MalformedFlags",
         "Reason",
         "RefreshFailed",
         "Settings",
         "Source",
         "Status",
         "Variant",
+        "WatchedFlags",
         "WigwagError",
     ]
     public = {name for name in dir(wigwag.FlagClient) if not name.startswith("_")}
@@ -88,13 +90,19 @@ def test_the_public_surface_is_pinned() -> None:
         "changes",
         "close",
         "explain",
+        "from_dict",
+        "from_file",
+        "guard",
         "is_enabled",
         "on_change",
+        "on_status",
         "refresh",
         "start",
         "status",
+        "track",
         "value",
         "variant",
+        "watch",
     }
 
 

@@ -5,6 +5,8 @@ async with FlagClient("https://flags.example.com", "ww_server_…") as flags:
 """
 
 from wigwag.client import FlagClient, RefreshFailed
+from wigwag.flag_document import MalformedFlags
+from wigwag.flags import WatchedFlags
 from wigwag.settings import Settings
 from wigwag.status import Source, Status
 from wigwag_proto.context import Context
@@ -19,11 +21,13 @@ __all__ = [
     "Flag",
     "FlagChange",
     "FlagClient",
+    "MalformedFlags",
     "Reason",
     "RefreshFailed",
     "Settings",
     "Source",
     "Status",
     "Variant",
+    "WatchedFlags",
     "WigwagError",
 ]
