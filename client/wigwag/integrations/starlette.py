@@ -99,15 +99,19 @@ def requires_flag(key: str, *, redirect: str | None = None) -> Callable[[F], F]:
     return gate
 
 
-def _pass(key: str, redirect: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    hidden = kwargs.pop(HIDDEN, None)
-    given = (hidden, *args, *kwargs.values())
-    request = next((each for each in given if isinstance(each, HTTPConnection)), None)
+def pass_gate(request: HTTPConnection | None, key: str, redirect: str | None) -> None:
+    """Return where the flag is on for this request, else raise what its framework answers with."""
     if flags_of(request).is_enabled(key):
         return
     if request is not None and request.scope["type"] == "websocket":
         raise WebSocketException(1008)  # closed before it was accepted: the client sees a 403
     raise HTTPException(404) if redirect is None else HTTPException(302, headers={"Location": redirect})
+
+
+def _pass(key: str, redirect: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    hidden = kwargs.pop(HIDDEN, None)
+    given = (hidden, *args, *kwargs.values())
+    pass_gate(next((each for each in given if isinstance(each, HTTPConnection)), None), key, redirect)
 
 
 def _with_request(endpoint: Callable[..., Any]) -> inspect.Signature:
