@@ -98,6 +98,7 @@ def test_the_public_surface_is_pinned() -> None:
         "on_status",
         "refresh",
         "start",
+        "start_in_thread",
         "status",
         "track",
         "value",

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from wigwag.feed import Feed, RefreshFailed, Shared
+from wigwag.feed import DISK_PATIENCE_S, Feed, RefreshFailed, Shared
 from wigwag.flags import BoundFlags, Flags
 from wigwag.forks import FORKS, Forkable
 from wigwag.local import LocalFlags
@@ -142,6 +142,21 @@ class FlagClient(Flags):
         except BaseException:
             await self._end(feed)  # closed already: this only puts a fresh one in its place
             raise
+
+    def start_in_thread(self) -> bool:
+        """Start on an event loop in a daemon thread, for a program that has none; waits as `start` does.
+
+        Says whether it was started by this call: one that somebody has started goes on where it is. In a program that
+        has an event loop, `await start()`: this would block it. `asyncio.run(client.close())` ends it.
+        """
+        with self._guard:
+            self._stay_awake()
+            feed = self._feed
+            if feed.loop is not None:
+                return False
+            feed.start_in_thread()
+        feed.wait_begun(self._settings.start_timeout_s + 2 * DISK_PATIENCE_S)
+        return True
 
     async def close(self) -> None:
         """Stop following, within `close_timeout_s`. The client goes on answering by what it knows.

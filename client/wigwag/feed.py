@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,6 +144,13 @@ class Feed:
                 runner.run(run())
 
         threading.Thread(target=follow, name="wigwag feed", daemon=True).start()
+
+    def wait_begun(self, timeout_s: float) -> None:
+        """Wait, in another thread than it runs in, until the start is over, but no longer than this."""
+        assert self.loop is not None
+        begun = asyncio.run_coroutine_threadsafe(self.has_begun(), self.loop)
+        with suppress(TimeoutError):
+            begun.result(timeout_s)
 
     async def close(self) -> None:
         """End it, from whatever event loop, in `close_timeout_s` at the latest. What will not end is abandoned."""

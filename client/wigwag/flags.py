@@ -12,6 +12,7 @@ from wigwag_proto.compile import CompiledFlag
 from wigwag_proto.context import USER_ID, Context
 from wigwag_proto.decision import Decision, Reason, Variant
 from wigwag_proto.evaluate import decide
+from wigwag_proto.flag import Flag
 from wigwag_proto.outcome import Outcome
 from wigwag_proto.ruleset import Ruleset
 from wigwag_proto.runs import Ending
@@ -208,6 +209,11 @@ class BoundFlags:
         if linked is None:
             return unknown(key, default=default)
         return decide(linked, self._attributes, self._stale_for(linked))
+
+    def flag(self, key: str) -> Flag | None:
+        """Return a flag as it was configured when this was bound, and killed if it is now; None where there is none."""
+        linked = look_up(self._state, key)
+        return None if linked is None else linked.flag
 
     def all(self) -> dict[str, Decision]:
         """Return the decision on every flag, by key. Not counted; takes about 10 µs for each flag."""
