@@ -44,8 +44,8 @@ class Document:
         return "\n".join(f"{each.pointer or '/'}: {each.message}" for each in self.violations)
 
 
-def read_document(plain: Any, killed_by: str, now_ms: int) -> Document:
-    """Read a whole document. `killed_by` and `now_ms` stand in for who killed a flag that has `killSwitch: true`."""
+def read_document(plain: Any, kill: Kill, before: Mapping[str, Any]) -> Document:
+    """Read a whole document. `kill` is that of a flag that has `killSwitch: true` and was not killed `before`."""
     document = Document()
     if not isinstance(plain, Mapping):
         document.violations.append(Violation("", f"must be an object with 'flags', not {a(plain)}"))
@@ -57,16 +57,17 @@ def read_document(plain: Any, killed_by: str, now_ms: int) -> Document:
         if not isinstance(plain.get(name, {}), Mapping):
             document.violations.append(Violation(f"/{name}", f"must be an object, not {a(plain[name])}"))
             return document
-    emergencies = _emergencies(plain.get("emergencies"))
+    emergencies, fresh = _emergencies(plain.get("emergencies")), msgspec.to_builtins(kill)
     for key, body in plain.get("segments", {}).items():
         _read_segment(document, key, body)
     for key, body in plain.get("flags", {}).items():
-        _read_flag(document, key, body, Kill(by=killed_by, at=now_ms), emergencies.get(key))
+        switched = before.get(key, {}).get("kill") or fresh
+        _read_flag(document, key, body, emergencies.get(key), switched)
     _check_references(document)
     return document
 
 
-def _read_flag(document: Document, key: Any, body: Any, kill: Kill, emergency: Any) -> None:
+def _read_flag(document: Document, key: Any, body: Any, emergency: Any, switched: Any) -> None:
     at = f"/flags/{escaped(key)}"
     if isinstance(body, bool):
         body = {"enabled": body}
@@ -85,7 +86,7 @@ def _read_flag(document: Document, key: Any, body: Any, kill: Kill, emergency: A
     if violations:
         document.violations += [Violation(at + each.pointer, each.message) for each in violations]
         return
-    killed = known or emergency or (msgspec.to_builtins(kill) if checked.kill else None)
+    killed = known or emergency or (switched if checked.kill else None)
     document.flags[key] = {**checked.config, **_bookkeeping(body), **({"kill": killed} if killed else {})}
 
 

@@ -15,6 +15,7 @@ from wigwag.flag_document import Document, MalformedFlags, read_document
 from wigwag.flag_file import read_flag_file
 from wigwag_proto.commit import Cursor, Epoch
 from wigwag_proto.errors import WigwagError
+from wigwag_proto.flag import Kill
 from wigwag_proto.snapshot import Snapshot
 from wigwag_proto.supervisor import Failure, Supervisor
 from wigwag_proto.tasks_io import Tasks
@@ -43,7 +44,7 @@ class LocalFlags:
     def from_dict(cls, flags: Mapping[str, Any], segments: Mapping[str, Any]) -> "LocalFlags":
         """Take flags as they are in a program. Raises MalformedFlags."""
         plain = {"flags": copy.deepcopy(dict(flags)), "segments": copy.deepcopy(dict(segments))}
-        return cls(_checked(read_document(plain, "the code", _now_ms()), "the flags"))
+        return cls(_checked(read_document(plain, _by_code(), {}), "the flags"))
 
     @classmethod
     def from_file(cls, path: Path, look_every_s: float) -> "LocalFlags":
@@ -51,6 +52,16 @@ class LocalFlags:
         local = cls(Document(), path.absolute(), look_every_s)
         local._document = _checked(local._read(), str(path))
         return local
+
+    @property
+    def flags(self) -> Mapping[str, Any]:
+        """The flags, as plain objects."""
+        return self._document.flags
+
+    @property
+    def segments(self) -> Mapping[str, Any]:
+        """The segments, as plain objects."""
+        return self._document.segments
 
     def snapshot(self) -> Snapshot:
         """Return the state as it is now."""
@@ -60,13 +71,15 @@ class LocalFlags:
     def replace(self, flags: Mapping[str, Any], segments: Mapping[str, Any]) -> None:
         """Take other flags in place of all. Raises MalformedFlags, and then nothing has changed."""
         plain = {"flags": copy.deepcopy(dict(flags)), "segments": copy.deepcopy(dict(segments))}
-        self._take(_checked(read_document(plain, "the code", _now_ms()), "the flags"))
+        self._take(_checked(read_document(plain, _by_code(), self.flags), "the flags"))
 
     def look(self, *, always: bool = False) -> str | None:
         """Read the file if it has changed, or `always`. Returns what is wrong with it; never raises.
 
         A flag that is not right keeps its last good version; where the file as a whole cannot be read, all do.
         """
+        if self.path is None:
+            return None
         with self._guard:
             stamp = _stamp(self.path)
             if not always and stamp == self._seen and time.time() - stamp[0] / 1e9 > SETTLED_S:
@@ -93,8 +106,8 @@ class LocalFlags:
 
     def _read(self) -> Document:
         assert self.path is not None
-        changed_at_ms = self._seen[0] // 1_000_000  # not "now": an unchanged file is to give the same flags
-        return read_document(read_flag_file(self.path), self.path.name, changed_at_ms)
+        kill = Kill(by=self.path.name, at=_now_ms())
+        return read_document(read_flag_file(self.path), kill, self.flags)
 
     def _take(self, document: Document) -> None:
         self._document, self._at = document, _now_ms()
@@ -173,6 +186,10 @@ def _stamp(path: Path | None) -> tuple[int, int, int]:
     except OSError:
         return 0, 0, 0
     return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _by_code() -> Kill:
+    return Kill(by="the code", at=_now_ms())
 
 
 def _now_ms() -> int:
