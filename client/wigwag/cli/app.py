@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from wigwag.cli.call import Options, with_options
+from wigwag.cli.codegen import codegen
 from wigwag.cli.reading import flags, show
 from wigwag.cli.setting import set_flag
 from wigwag.cli.tail import tail
@@ -63,5 +64,6 @@ for name, function in (
     ("revive", revive),
     ("delete", delete),
     ("tail", tail),
+    ("codegen", codegen),
 ):
     app.command(name)(function)
