@@ -23,7 +23,8 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+# Of any framework: each has types of its own for scopes and messages.
+AsgiApp = Callable[[Any, Receive, Any], Awaitable[None]]
 
 HEADER = NAME.lower().encode()
 

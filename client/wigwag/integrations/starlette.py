@@ -27,7 +27,7 @@ from wigwag.integrations.contexts import MakeContext
 from wigwag.integrations.decisions_header import Trusts
 
 F = TypeVar("F", bound=Callable[..., Any])
-Lifespan = Callable[[Any], AbstractAsyncContextManager[Mapping[str, Any] | None]]
+Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]  # of None, or of the state that requests begin with
 
 HIDDEN = "wigwag_request"
 
