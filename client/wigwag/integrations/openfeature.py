@@ -98,7 +98,10 @@ class WigwagProvider(AbstractProvider):
         self._ends = []
         if self._started_here:
             self._started_here = False
-            asyncio.run(self._client.close())
+            # In a thread of its own: whoever calls this may stand on an event loop, which is not the client's.
+            closing = threading.Thread(target=lambda: asyncio.run(self._client.close()), name="wigwag close")
+            closing.start()
+            closing.join()
 
     def track(
         self,
