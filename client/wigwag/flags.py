@@ -333,10 +333,9 @@ class WatchedFlags(BoundFlags):
         self._ended = True
         self.answered()
         assert self._answered_at is not None
-        duration_s = self._answered_at - self._began_at
-        for key, result in self.decided.items():
-            if result is not None:
-                self._ruleset.runs.add(key, ending, duration_s, enabled=result.enabled)
+        sides = [(key, result.enabled) for key, result in self.decided.items() if result is not None]
+        if sides:
+            self._ruleset.runs.add_all(sides, ending, self._answered_at - self._began_at)
 
     def __enter__(self) -> Self:
         """Return the flags for the request or job."""

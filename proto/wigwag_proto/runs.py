@@ -7,8 +7,10 @@ As in `wigwag_proto.usage`, adding takes no lock: two threads that add to one ro
 """
 
 from bisect import bisect_left
-from enum import StrEnum
+from collections.abc import Iterable
+from enum import IntEnum
 from itertools import islice
+from math import inf
 
 import msgspec
 
@@ -20,12 +22,12 @@ LONGEST_NAME = 128
 OTHERS = "<others>"
 
 
-class Ending(StrEnum):
+class Ending(IntEnum):
     """How a run ended. Cancelled is neither of the others: mostly the caller had no patience left."""
 
-    SUCCESS = "success"
-    ERROR = "error"
-    CANCELLED = "cancelled"
+    SUCCESS = 0
+    ERROR = 1
+    CANCELLED = 2
 
 
 class RunCount(msgspec.Struct, frozen=True, rename="camel"):
@@ -49,7 +51,7 @@ class _Row:
     __slots__ = ("durations", "endings", "seconds")
 
     def __init__(self) -> None:
-        self.endings = dict.fromkeys(Ending, 0)
+        self.endings = [0, 0, 0]  # by Ending
         self.seconds = 0.0
         self.durations = [0] * (len(BOUNDS_S) + 1)
 
@@ -74,18 +76,28 @@ class Runs:
 
     def add(self, key: object, ending: Ending, duration_s: float | None, *, enabled: bool) -> None:
         """Count a run; `duration_s` None counts no duration. Never raises: code is not stopped by being watched."""
-        name = key[:LONGEST_NAME] if isinstance(key, str) else f"<{type(key).__name__}>"
-        row = self._rows.get((name, enabled))
-        if row is None:
-            if len(self._rows) >= MOST_ROWS:
-                name = OTHERS
-            row = self._rows.setdefault((name, enabled), _Row())
-        row.endings[ending] += 1
-        if isinstance(duration_s, (int, float)) and 0 <= duration_s < float("inf"):
-            row.seconds += duration_s
-            row.durations[bisect_left(BOUNDS_S, duration_s)] += 1
+        name = key if isinstance(key, str) else f"<{type(key).__name__}>"
+        self.add_all([(name, enabled)], ending, duration_s)
+
+    def add_all(self, sides: Iterable[tuple[str, bool]], ending: Ending, duration_s: float | None) -> None:
+        """Count one run for each of these flags and sides; a middleware does so at the end of every request."""
+        known = isinstance(duration_s, (int, float)) and 0 <= duration_s < inf
+        seconds = duration_s if known and duration_s is not None else 0.0
+        bucket = bisect_left(BOUNDS_S, seconds)
+        for side in sides:
+            row = self._rows.get(side) or self._new_row(side)
+            row.endings[ending] += 1
+            if known:
+                row.seconds += seconds
+                row.durations[bucket] += 1
 
     def drain(self, most: int | None = None) -> list[RunCount]:
         """Return what was counted since the last call, at most so many rows, and forget it. The rest waits."""
         keys = list(islice(self._rows, most))
         return [self._rows.pop(key).count(key[0], enabled=key[1]) for key in keys]
+
+    def _new_row(self, side: tuple[str, bool]) -> _Row:
+        name, enabled = side[0][:LONGEST_NAME], side[1]
+        if (name, enabled) not in self._rows and len(self._rows) >= MOST_ROWS:
+            name = OTHERS
+        return self._rows.setdefault((name, enabled), _Row())
