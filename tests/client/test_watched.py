@@ -1,6 +1,9 @@
 """Outcomes: what `watch`, `guard` and `track` count for the flags whose code ran."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -137,6 +140,26 @@ def test_tracking_decides_nothing_that_is_counted_as_a_use() -> None:
     world.flags.track("f", Context("u"))
     world.flags.bind(user_id="u").track("f")
     assert world.usage() == set()
+
+
+FORKED = """
+import os
+from wigwag import FlagClient
+
+flags = FlagClient.from_dict({"f": True})
+with flags.watch() as watched:
+    watched.is_enabled("f")
+child = os.fork()
+if child:
+    os.waitpid(child, 0)
+print(len(flags._ruleset.drain_usage()), len(flags._ruleset.drain_runs()), flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_what_was_counted_before_a_fork_is_counted_once() -> None:
+    out = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=30, check=True).stdout
+    assert out == "0 0\n1 1\n"  # the child, then the parent
 
 
 @pytest.mark.parametrize("key", [None, 5, [], object()])
