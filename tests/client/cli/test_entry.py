@@ -26,6 +26,10 @@ SURFACE = {
     "kill": ("Turn a flag off for everyone, now, above all its rules.", {"--reason"}),
     "revive": ("Lift a kill: the flag's configuration is in force again.", set()),
     "delete": ("Delete a flag: code that still asks for it gets its default.", {"--yes"}),
+    "codegen": (
+        "Write a Python module that has a typed accessor for each flag.",
+        {"--output", "--from-file", "--check"},
+    ),
     "tail": ("Show changes as they happen, one a line, until Ctrl-C.", {"--key"}),
 }
 
