@@ -6,9 +6,9 @@ async with FlagClient("https://flags.example.com", "ww_server_…") as flags:
 
 from wigwag.client import FlagClient, RefreshFailed
 from wigwag.flag_document import MalformedFlags
-from wigwag.flags import WatchedFlags
 from wigwag.settings import Settings
 from wigwag.status import Source, Status
+from wigwag.watched import WatchedFlags
 from wigwag_proto.context import Context
 from wigwag_proto.decision import Decision, Reason, Variant
 from wigwag_proto.errors import WigwagError

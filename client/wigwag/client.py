@@ -10,8 +10,9 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from wigwag.bound import BoundFlags
 from wigwag.feed import DISK_PATIENCE_S, Feed, RefreshFailed, Shared
-from wigwag.flags import BoundFlags, Flags
+from wigwag.flags import Flags
 from wigwag.forks import FORKS, Forkable
 from wigwag.local import LocalFlags
 from wigwag.local_kills import LocalKills

@@ -7,7 +7,7 @@ colour = flags.button.value(default="grey")
 
 from typing import Any, Generic, TypeVar
 
-from wigwag.flags import BoundFlags
+from wigwag.bound import BoundFlags
 
 T = TypeVar("T")
 N = TypeVar("N", bound=str)

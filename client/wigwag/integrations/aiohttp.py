@@ -16,9 +16,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from wigwag.client import FlagClient
-from wigwag.flags import WatchedFlags
 from wigwag.integrations.contexts import Contexts, MakeContext
 from wigwag.integrations.decisions_header import NAME, Trusts, header_value
+from wigwag.watched import WatchedFlags
 from wigwag_proto.errors import WigwagError
 from wigwag_proto.runs import Ending
 

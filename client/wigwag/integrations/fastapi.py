@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from wigwag.flags import WatchedFlags
 from wigwag.integrations.starlette import FlagsMiddleware, lifespan, pass_gate, request_flags, requires_flag
+from wigwag.watched import WatchedFlags
 
 __all__ = ["FlagsMiddleware", "RequestFlags", "flag_gate", "lifespan", "request_flags", "requires_flag"]
 

@@ -20,11 +20,11 @@ from starlette.exceptions import HTTPException, WebSocketException
 from starlette.requests import HTTPConnection
 
 from wigwag.client import FlagClient
-from wigwag.flags import WatchedFlags
 from wigwag.integrations import asgi
 from wigwag.integrations.asgi import AsgiApp, flags_of
 from wigwag.integrations.contexts import MakeContext
 from wigwag.integrations.decisions_header import Trusts
+from wigwag.watched import WatchedFlags
 
 F = TypeVar("F", bound=Callable[..., Any])
 Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]  # of None, or of the state that requests begin with

@@ -38,7 +38,7 @@ FLAGS: dict[str, Any] = {
 }
 PROGRAM = """
 from typed import Flags
-from wigwag.flags import BoundFlags
+from wigwag.bound import BoundFlags
 
 def work(bound: BoundFlags) -> None:
     flags = Flags(bound)

@@ -13,7 +13,7 @@ import pytest
 from tests.support.server import Server, running
 from tests.support.waiting import until
 from wigwag import Context, FlagClient, RefreshFailed, Settings, Source, Variant
-from wigwag.flags import BoundFlags
+from wigwag.bound import BoundFlags
 from wigwag.testing import FakeFlags
 from wigwag_proto.ruleset import FlagChange, What
 
