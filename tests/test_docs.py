@@ -42,6 +42,7 @@ SHOWN_NOT_RUN = {
     ],
     "cli.md": ["wigwag import --from redis redis://127.0.0.1:6379/0 --hash feature_flags --dry-run"],
     "guarantees.md": ["make simulate SEEDS=10000", "python -m tests.simulation --seed 4711 --trace"],
+    "integrations.md": ["python -m bench.integrations"],
     "performance.md": ["pip install -r bench/peers.txt && python -m bench.evaluation"],
 }
 # Tests in tests/faults that have no row in docs/guarantees.md yet, as `test_x.py::test_name`.
@@ -294,3 +295,11 @@ def test_the_figures_of_performance_are_those_of_the_last_run() -> None:
         lines.append(f"| {what} | {large[field] / small[field]:.1f} |")
     shown = [line for line in text("performance").splitlines() if re.search(r"\| [\d.]+ \|$", line)]
     assert shown == lines
+
+
+def test_the_figures_of_the_integrations_are_those_of_the_last_run() -> None:
+    result = json.loads((ROOT / "bench/results/integrations.json").read_text(encoding="utf-8"))
+    part = section("integrations", "## What it costs")
+    lines = [f"| {name} | {' | '.join(f'{us:.1f}' for us in row)} |" for name, row in result["calls"].items()]
+    assert [line for line in part.splitlines() if re.search(r"\d \|$", line)] == lines
+    assert f"took {result['wholeRequest']:.0f} µs." in part

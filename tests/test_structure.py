@@ -10,11 +10,13 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = {
     "wigwag_proto": ROOT / "proto" / "wigwag_proto",
     "wigwag": ROOT / "client" / "wigwag",
+    "wigwag_pytest": ROOT / "client" / "wigwag_pytest",
     "wigwag_server": ROOT / "server" / "wigwag_server",
 }
 ALLOWED = {
     "wigwag_proto": {"wigwag_proto"},
     "wigwag": {"wigwag", "wigwag_proto"},
+    "wigwag_pytest": {"wigwag"},
     "wigwag_server": {"wigwag_server", "wigwag_proto"},
 }
 # Modules of proto that do I/O say so in their names; nothing else in it may import what does.
@@ -66,6 +68,25 @@ def test_the_pure_part_of_proto_does_no_io() -> None:
     assert not offenders, "\n".join(offenders)
 
 
+def test_what_an_extra_brings_is_imported_where_it_is_needed_alone() -> None:
+    """A plain `pip install wigwag` has none of these, and must be able to import everything else."""
+    homes = {
+        "starlette": {"integrations/starlette.py", "integrations/fastapi.py"},
+        "fastapi": {"integrations/fastapi.py"},
+        "openfeature": {"integrations/openfeature.py"},
+        "yaml": {"flag_file.py"},
+        "pytest": set(),
+        "django": set(),
+    }
+    client = PACKAGES["wigwag"]
+    found: dict[str, set[str]] = {name: set() for name in homes}
+    for path in client.rglob("*.py"):
+        for _, module, _ in imports(path):
+            if (name := module.split(".")[0]) in homes:
+                found[name].add(str(path.relative_to(client)))
+    assert found == homes
+
+
 def test_the_public_surface_is_pinned() -> None:
     assert wigwag.__all__ == [
         "Context",
@@ -73,12 +94,14 @@ def test_the_public_surface_is_pinned() -> None:
         "Flag",
         "FlagChange",
         "FlagClient",
+        "MalformedFlags",
         "Reason",
         "RefreshFailed",
         "Settings",
         "Source",
         "Status",
         "Variant",
+        "WatchedFlags",
         "WigwagError",
     ]
     public = {name for name in dir(wigwag.FlagClient) if not name.startswith("_")}
@@ -88,13 +111,20 @@ def test_the_public_surface_is_pinned() -> None:
         "changes",
         "close",
         "explain",
+        "from_dict",
+        "from_file",
+        "guard",
         "is_enabled",
         "on_change",
+        "on_status",
         "refresh",
         "start",
+        "start_in_thread",
         "status",
+        "track",
         "value",
         "variant",
+        "watch",
     }
 
 

@@ -5,8 +5,10 @@ async with FlagClient("https://flags.example.com", "ww_server_…") as flags:
 """
 
 from wigwag.client import FlagClient, RefreshFailed
+from wigwag.flag_document import MalformedFlags
 from wigwag.settings import Settings
 from wigwag.status import Source, Status
+from wigwag.watched import WatchedFlags
 from wigwag_proto.context import Context
 from wigwag_proto.decision import Decision, Reason, Variant
 from wigwag_proto.errors import WigwagError
@@ -19,11 +21,13 @@ __all__ = [
     "Flag",
     "FlagChange",
     "FlagClient",
+    "MalformedFlags",
     "Reason",
     "RefreshFailed",
     "Settings",
     "Source",
     "Status",
     "Variant",
+    "WatchedFlags",
     "WigwagError",
 ]

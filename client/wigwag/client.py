@@ -6,13 +6,15 @@ import logging
 import os
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from wigwag.feed import Feed, RefreshFailed, Shared
-from wigwag.flags import BoundFlags, Flags
+from wigwag.bound import BoundFlags
+from wigwag.feed import DISK_PATIENCE_S, Feed, RefreshFailed, Shared
+from wigwag.flags import Flags
 from wigwag.forks import FORKS, Forkable
+from wigwag.local import LocalFlags
 from wigwag.local_kills import LocalKills
 from wigwag.settings import Settings
 from wigwag.status import Source, Status
@@ -59,22 +61,61 @@ class FlagClient(Flags):
             )
         if not url.startswith(("http://", "https://")):
             raise WigwagError(f"the server's URL begins with http:// or https://, unlike {url!r}")
-        super().__init__(Ruleset(), time.monotonic)
-        self._settings = settings or Settings()
+        settings = settings or Settings()
+        upstream = Upstream(url, key, settings.connect_timeout_s, settings.request_timeout_s)
+        self._set_up(upstream, settings, _disk_path(settings.cache_dir, url, key))
+
+    @classmethod
+    def from_dict(
+        cls, flags: Mapping[str, Any], *, segments: Mapping[str, Any] | None = None, settings: Settings | None = None
+    ) -> Self:
+        """Return a client that needs no server: it goes by these flags. Raises MalformedFlags.
+
+        A flag is what the server would take, or just True or False. Nothing has to be started or closed.
+        """
+        client = cls.__new__(cls)
+        client._set_up(LocalFlags.from_dict(flags, segments or {}), settings or Settings())  # noqa: SLF001  # our own
+        return client
+
+    @classmethod
+    def from_file(cls, path: str | Path, *, settings: Settings | None = None) -> Self:
+        """Return a client that needs no server: it goes by a file, YAML or JSON. Raises WigwagError.
+
+        It answers at once. Once it is started, it looks at the file every `flag_file_every_s`; what is wrong in it
+        then keeps its last good version, and stands in `status.last_error`.
+        """
+        settings = settings or Settings()
+        client = cls.__new__(cls)
+        client._set_up(LocalFlags.from_file(Path(path), settings.flag_file_every_s), settings)  # noqa: SLF001  # our own
+        return client
+
+    def _set_up(
+        self,
+        upstream: Upstream | LocalFlags,
+        settings: Settings,
+        disk_path: Path | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        Flags.__init__(self, Ruleset(), time.monotonic)
+        self._settings = settings
+        self._local = upstream if isinstance(upstream, LocalFlags) else None
         self._subscriptions = Subscriptions()
         self._local_kills = LocalKills(
-            self._settings.kill_file,
+            settings.kill_file,
             lambda: self._feed.kills_changed(),  # noqa: PLW0108  # of the feed that is ours by then
-            look_every_s=self._settings.kill_file_every_s,
+            look_every_s=settings.kill_file_every_s,
+            environ=environ,
         )
-        self._feed = Feed(
+        self._told = Source.DEFAULTS
+        self._feed: Feed = Feed(
             Shared(
-                settings=self._settings,
-                upstream=Upstream(url, key, self._settings.connect_timeout_s, self._settings.request_timeout_s),
-                disk_path=_disk_path(self._settings.cache_dir, url, key),
+                settings=settings,
+                upstream=upstream,
+                disk_path=disk_path,
                 ruleset=self._ruleset,
                 subscriptions=self._subscriptions,
                 local_kills=self._local_kills,
+                on_progress=self._progressed,
             )
         )
         self._asleep = False  # in the child of a fork, until somebody asks
@@ -82,6 +123,9 @@ class FlagClient(Flags):
         self._guard = threading.RLock()  # of which feed is ours, and who begins it
         self._forkable = Forkable(self._before_fork, self._after_fork_in_parent, self._after_fork_in_child)
         FORKS.tell(self._forkable)
+        if self._local is not None:
+            self._feed.take(self._local.snapshot())
+            self._feed.kills_changed()
 
     async def start(self) -> None:
         """Load the last known snapshot, begin to follow the server, and wait a little for its first answer.
@@ -99,6 +143,21 @@ class FlagClient(Flags):
         except BaseException:
             await self._end(feed)  # closed already: this only puts a fresh one in its place
             raise
+
+    def start_in_thread(self) -> bool:
+        """Start on an event loop in a daemon thread, for a program that has none; waits as `start` does.
+
+        Says whether it was started by this call: one that somebody has started goes on where it is. In a program that
+        has an event loop, `await start()`: this would block it. `asyncio.run(client.close())` ends it.
+        """
+        with self._guard:
+            self._stay_awake()
+            feed = self._feed
+            if feed.loop is not None:
+                return False
+            feed.start_in_thread()
+        feed.wait_begun(self._settings.start_timeout_s + 2 * DISK_PATIENCE_S)
+        return True
 
     async def close(self) -> None:
         """Stop following, within `close_timeout_s`. The client goes on answering by what it knows.
@@ -163,7 +222,22 @@ class FlagClient(Flags):
         self._wake()
         return self._subscriptions.changes()
 
+    def on_status(self, callback: Callable[[Status], None]) -> Callable[[], None]:
+        """Call `callback` as `on_change` does, whenever `status.source` is another one. Returns what ends that.
+
+        So an app can tell somebody that its flags are no longer pushed, or that they are again.
+        """
+        return self._subscriptions.on_status(callback)
+
+    def _progressed(self) -> None:
+        source = self._source()
+        if source is not self._told:
+            self._told = source
+            self._subscriptions.publish_status(self.status)
+
     def _source(self) -> Source:
+        if self._local is not None:
+            return Source.LOCAL
         supervisor, cursor = self._feed.supervisor, self._feed.replica.cursor
         if supervisor.link is Link.OPEN and cursor is not None:
             return Source.STREAM
@@ -209,10 +283,13 @@ class FlagClient(Flags):
     def _after_fork_in_child(self) -> None:
         of_parent = self._feed
         followed = self._asleep or (of_parent.loop is not None and not of_parent.closing)
+        followed = followed and (self._local is None or self._local.path is not None)
         of_parent.abandon()
         self._of_parents.append(of_parent)  # never collected: a task of the parent would run its `finally`s here
         self._guard = threading.RLock()
         self._subscriptions.forget()
+        self._ruleset.drain_usage()  # what was counted until now is the parent's to report
+        self._ruleset.drain_runs()
         self._feed = of_parent.successor()
         if followed:
             self._asleep = True

@@ -8,9 +8,12 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from wigwag.local import ALWAYS_CURRENT, LocalFeed, LocalFlags
 from wigwag.local_kills import LocalKills
 from wigwag.settings import Settings
 from wigwag.subscriptions import Subscriptions
@@ -21,6 +24,7 @@ from wigwag_proto.flag import Kill
 from wigwag_proto.http_feed_io import HttpFeed, Upstream
 from wigwag_proto.replica import Replica
 from wigwag_proto.ruleset import FlagChange, Ruleset
+from wigwag_proto.snapshot import Snapshot
 from wigwag_proto.supervisor import Supervisor
 from wigwag_proto.tasks_io import Tasks, finish
 
@@ -38,11 +42,12 @@ class Shared:
     """What the runs of one client have in common."""
 
     settings: Settings
-    upstream: Upstream
+    upstream: Upstream | LocalFlags
     disk_path: Path | None
     ruleset: Ruleset
     subscriptions: Subscriptions
     local_kills: LocalKills
+    on_progress: Callable[[], None]
 
 
 class Feed:
@@ -68,15 +73,20 @@ class Feed:
         self._ended = asyncio.Event()
         self._abandoned = False
         self._threaded = False
-        self._http = HttpFeed(
-            shared.upstream,
-            self.supervisor,
-            on_loaded=self._loaded,
-            on_commit=self._committed,
-            on_emergencies=self.kills_changed,
-            on_progress=self._progressed,
-            guard=self.guard,
-        )
+        self._source: HttpFeed | LocalFeed
+        if isinstance(shared.upstream, LocalFlags):
+            self.supervisor.proven_at = ALWAYS_CURRENT
+            self._source = LocalFeed(shared.upstream, self.supervisor, self.take)
+        else:
+            self._source = HttpFeed(
+                shared.upstream,
+                self.supervisor,
+                on_loaded=self._loaded,
+                on_commit=self._committed,
+                on_emergencies=self.kills_changed,
+                on_progress=self._progressed,
+                guard=self.guard,
+            )
         if shared.disk_path is not None:
             spacing_s = shared.settings.save_spacing_s
             self.disk = DiskCopy(
@@ -91,6 +101,17 @@ class Feed:
             replica.load(self.replica.snapshot())
             replica.emergencies = self.replica.emergencies
         return Feed(self._shared, replica, self.supervisor.proven_at)
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Take in a state from elsewhere than the server: from disk, or of a client that has no server."""
+        with self.guard:
+            if not self._abandoned:
+                if self.replica.load(snapshot):
+                    self._loaded()
+                # Whatever came first, a server or a slow disk: neither knows all that the other does.
+                self.replica.add_emergencies(snapshot.emergencies)
+                self.kills_changed()
+            self._progressed()
 
     @property
     def closing(self) -> bool:
@@ -126,6 +147,13 @@ class Feed:
 
         threading.Thread(target=follow, name="wigwag feed", daemon=True).start()
 
+    def wait_begun(self, timeout_s: float) -> None:
+        """Wait, in another thread than it runs in, until the start is over, but no longer than this."""
+        assert self.loop is not None
+        begun = asyncio.run_coroutine_threadsafe(self.has_begun(), self.loop)
+        with suppress(TimeoutError):
+            begun.result(timeout_s)
+
     async def close(self) -> None:
         """End it, from whatever event loop, in `close_timeout_s` at the latest. What will not end is abandoned."""
         if self.loop is None:
@@ -143,13 +171,13 @@ class Feed:
     def abandon(self) -> None:
         """Touch nothing of it any more: it belongs to another process, or to an event loop that is stuck or gone."""
         self._abandoned = True
-        self._http.abandon()
+        self._source.abandon()
 
     async def refresh(self, timeout_s: float) -> None:
         """Wait for the newest state. Raises RefreshFailed."""
         if self.closing:
             raise RefreshFailed("the client is closed")
-        request = self._http.refresh()
+        request = self._source.refresh()
         try:
             async with asyncio.timeout(timeout_s):
                 while self.supervisor.answered < request:
@@ -176,8 +204,8 @@ class Feed:
         self._tasks.start("wigwag unknown flags", self._report_unknown())
         if settings.kill_file is not None:
             self._tasks.start("wigwag kill file", local_kills.run())
-        await self._http.start()
-        await self._http.settled(settings.start_timeout_s)
+        await self._source.start()
+        await self._source.settled(settings.start_timeout_s)
         self._begun.set()
 
     async def _report_unknown(self) -> None:
@@ -189,14 +217,8 @@ class Feed:
 
     async def _load(self, path: Path) -> None:
         snapshot = await asyncio.to_thread(load_snapshot, path)
-        with self.guard:
-            if snapshot is None or self._abandoned:
-                return
-            if self.replica.load(snapshot):
-                self._loaded()
-            # Whatever came first, a server or a slow disk: neither knows all that the other does.
-            self.replica.add_emergencies(snapshot.emergencies)
-            self.kills_changed()
+        if snapshot is not None:
+            self.take(snapshot)
 
     async def _close_here(self) -> None:
         if self._closing is None:
@@ -209,7 +231,7 @@ class Feed:
         try:
             self._begun.set()
             self._progress.set()
-            await self._http.close(max(0.1, end - time.monotonic()))
+            await self._source.close(max(0.1, end - time.monotonic()))
             if self.disk is not None and not self._hurry.is_set() and not self._abandoned:
                 work = [
                     self._tasks.start("wigwag last write", self.disk.flush()),
@@ -255,3 +277,4 @@ class Feed:
         if not self._abandoned:
             self._shared.ruleset.proven_at = self.supervisor.proven_at
         self._progress.set()
+        self._shared.on_progress()

@@ -5,7 +5,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from wigwag_proto.flag import Kill
@@ -26,12 +26,19 @@ def parse_kills(text: str) -> frozenset[str]:
 class LocalKills:
     """The flags that are killed in this process (or on this machine) alone."""
 
-    def __init__(self, file: Path | None, on_change: Callable[[], None], *, look_every_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        file: Path | None,
+        on_change: Callable[[], None],
+        *,
+        look_every_s: float = 1.0,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
         self._file = file
         self._on_change = on_change
         self._look_every_s = look_every_s
         self._started_at = round(time.time() * 1000)
-        self._by_variable = parse_kills(os.environ.get(VARIABLE, ""))
+        self._by_variable = parse_kills(environ.get(VARIABLE, ""))
         self._by_file: dict[str, Kill] = {}
         self._complained = False
 

@@ -29,7 +29,8 @@ class Settings:
     `save_spacing_s` is the least time between two writes of the snapshot. `kill_file` names flags that are off in
     every process that looks at it, one a line; it is looked at every `kill_file_every_s`. Names that code asks for
     and that no flag has are logged, once each, every `report_unknown_s`. `close_timeout_s` bounds how long a close
-    takes, whatever the network and the disk do.
+    takes, whatever the network and the disk do. `flag_file_every_s` is how often the file of a client without a server
+    is looked at.
     """
 
     cache_dir: Path | None = field(default_factory=default_cache_dir)
@@ -40,5 +41,6 @@ class Settings:
     save_spacing_s: float = 1.0
     kill_file: Path | None = field(default_factory=default_kill_file)
     kill_file_every_s: float = 1.0
+    flag_file_every_s: float = 0.5
     report_unknown_s: float = 10.0
     patience: Patience = field(default_factory=Patience)

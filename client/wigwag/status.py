@@ -9,6 +9,7 @@ class Source(StrEnum):
 
     STREAM = "stream"
     POLL = "poll"
+    LOCAL = "local"  # a dict or a file, without a server
     LAST_KNOWN = "last-known"  # what was last received, in this process or (from disk) in an earlier one
     DEFAULTS = "defaults"  # nothing is known: the defaults in the code decide
 

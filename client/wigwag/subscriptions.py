@@ -6,13 +6,17 @@ import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import suppress
+from typing import TypeVar
 from weakref import WeakSet
 
+from wigwag.status import Status
 from wigwag_proto.ruleset import FlagChange
 
 logger = logging.getLogger(__name__)
 
 Callback = Callable[[FlagChange], None]
+StatusCallback = Callable[[Status], None]
+T = TypeVar("T")
 
 
 class Subscriptions:
@@ -20,19 +24,18 @@ class Subscriptions:
 
     def __init__(self) -> None:
         self._callbacks: list[Callback] = []
-        self._undelivered: deque[FlagChange] = deque()
+        self._status_callbacks: list[StatusCallback] = []
+        self._undelivered: deque[FlagChange | Status] = deque()
         self._readers: WeakSet[_Reader] = WeakSet()  # an iterator that was dropped takes its reader with it
         self._guard = threading.Lock()  # of the readers: the feed may run in another thread than they are made in
 
     def on_change(self, callback: Callback) -> Callable[[], None]:
         """Call `callback` for every change from now on; returns what ends that."""
-        self._callbacks.append(callback)
+        return _subscribed(self._callbacks, callback)
 
-        def end() -> None:
-            if callback in self._callbacks:
-                self._callbacks.remove(callback)
-
-        return end
+    def on_status(self, callback: StatusCallback) -> Callable[[], None]:
+        """Call `callback` whenever the client goes by another source; returns what ends that."""
+        return _subscribed(self._status_callbacks, callback)
 
     def changes(self) -> AsyncGenerator[FlagChange]:
         """Yield every change from now on, also those before the first is asked for. See `_Reader` for slow readers."""
@@ -52,7 +55,13 @@ class Subscriptions:
                 reader.put(change)
         if self._callbacks and changes:
             self._undelivered.extend(changes)
-            asyncio.get_running_loop().call_soon(self._deliver)
+            self._deliver_soon()
+
+    def publish_status(self, status: Status) -> None:
+        """Tell the callbacks of the status, as those of changes are told."""
+        if self._status_callbacks:
+            self._undelivered.append(status)
+            self._deliver_soon()
 
     def close(self) -> None:
         """End all iterators."""
@@ -69,15 +78,39 @@ class Subscriptions:
         with self._guard:
             return list(self._readers)
 
+    def _deliver_soon(self) -> None:
+        """Deliver in the next step of the event loop; at once where a program without one has changed its own flags."""
+        try:
+            asyncio.get_running_loop().call_soon(self._deliver)
+        except RuntimeError:
+            self._deliver()
+
     def _deliver(self) -> None:
-        """Call the callbacks. What one raises is logged: it must not stop the others."""
         waiting, self._undelivered = self._undelivered, deque()
-        for change in waiting:
-            for callback in list(self._callbacks):
-                try:
-                    callback(change)
-                except (Exception, asyncio.CancelledError):
-                    logger.exception("a callback failed on the change of flag %s", change.key)
+        for each in waiting:
+            if isinstance(each, Status):
+                _call(self._status_callbacks, each, f"that the flags now go by {each.source}")
+            else:
+                _call(self._callbacks, each, f"the change of flag {each.key}")
+
+
+def _subscribed(callbacks: list[Callable[[T], None]], callback: Callable[[T], None]) -> Callable[[], None]:
+    callbacks.append(callback)
+
+    def end() -> None:
+        if callback in callbacks:
+            callbacks.remove(callback)
+
+    return end
+
+
+def _call(callbacks: list[Callable[[T], None]], told: T, what: str) -> None:
+    """Call the callbacks. What one raises is logged: it must not stop the others."""
+    for callback in list(callbacks):
+        try:
+            callback(told)
+        except (Exception, asyncio.CancelledError):
+            logger.exception("a callback failed on %s", what)
 
 
 class _Reader:

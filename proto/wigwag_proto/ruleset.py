@@ -17,6 +17,7 @@ from wigwag_proto.evaluate import NEVER_PROVEN
 from wigwag_proto.flag import Flag, Kill
 from wigwag_proto.links import Links, flags_required_by
 from wigwag_proto.records import Records
+from wigwag_proto.runs import RunCount, Runs
 from wigwag_proto.states import Past, State
 from wigwag_proto.usage import Usage, UsageCount
 
@@ -55,6 +56,7 @@ class Ruleset:
     def __init__(self) -> None:
         self.proven_at: float | None = None
         self.usage = Usage()
+        self.runs = Runs()
         self.live: dict[str, CompiledFlag] = {}
         self._records = Records()
         self._links = Links()
@@ -107,6 +109,10 @@ class Ruleset:
     def drain_usage(self) -> list[UsageCount]:
         """Return what was counted since the last call."""
         return self.usage.drain(self.live)
+
+    def drain_runs(self, most: int | None = None) -> list[RunCount]:
+        """Return how the code behind flags fared since the last call, at most so many rows; the rest waits."""
+        return self.runs.drain(most)
 
     def drain_unknown(self) -> list[str]:
         """Return the names, not returned before, that code asked for and that no flag has."""

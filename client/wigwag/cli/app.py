@@ -8,6 +8,7 @@ import typer
 from wigwag.cli.approvals import approvals
 from wigwag.cli.audit import audit
 from wigwag.cli.call import Options, with_options
+from wigwag.cli.codegen import codegen
 from wigwag.cli.environments import environments
 from wigwag.cli.explaining import explain
 from wigwag.cli.history import history, revert
@@ -78,6 +79,7 @@ for name, function in (
     ("import", import_file),
     ("diff", diff),
     ("validate", validate),
+    ("codegen", codegen),
 ):
     app.command(name)(function)
 for name, group in (
