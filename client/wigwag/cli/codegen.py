@@ -30,7 +30,7 @@ async def codegen(
         bool, typer.Option("--check", help="Write nothing; fail where FILE is not what would be written.")
     ] = False,
 ) -> None:
-    """Write a Python module that has a typed accessor for each flag."""
+    """Write a module with a typed accessor for each flag."""
     if check and output is None:
         raise Stop("--check compares with a file: say which one by --output", ExitCode.USAGE)
     flags, what = await _flags(call, flag_file)

@@ -1,57 +1,22 @@
-"""Files of configuration, in YAML or JSON.
-
-YAML is read as YAML 1.2 has it: only `true` and `false` are booleans, so that a list of countries may hold `NO`, and a
-date is text. A key that stands twice is refused: one of the two would be lost without a word.
-"""
+"""Files of configuration, in YAML or JSON."""
 
 import json
-import re
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from wigwag.cli.exits import ExitCode, Stop
+from wigwag.flag_file import parse_json
+from wigwag.yaml_source import SCALARS, parse_yaml
+from wigwag_proto.errors import Malformed
 
 Plain = dict[str, Any]
 
 LARGEST = 64 * 1024 * 1024
 BREAKS = frozenset("\r\x85\u2028\u2029\ufeff")
-MERGE = "tag:yaml.org,2002:merge"
-# Text that is no text: tag, form, and the characters that it may begin with. What is not among them is a string.
-SCALARS = (
-    ("tag:yaml.org,2002:bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")),
-    ("tag:yaml.org,2002:null", re.compile(r"(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
-    ("tag:yaml.org,2002:int", re.compile(r"[-+]?[0-9]+$"), list("-+0123456789")),
-    (
-        "tag:yaml.org,2002:float",
-        re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$"),
-        list("-+.0123456789"),
-    ),
-    (MERGE, re.compile(r"<<$"), ["<"]),
-)
-
-
-class Loader(yaml.SafeLoader):
-    """Reads YAML 1.2, with every key once."""
-
-    yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML keeps them on the class
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
-        """Refuse a key that is there twice."""
-        seen = set()
-        for key_node, _ in node.value:
-            name = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-            if name in seen and key_node.tag != MERGE:
-                raise yaml.MarkedYAMLError(problem=f"{name!r} stands twice", problem_mark=key_node.start_mark)
-            seen.add(name)
-        return super().construct_mapping(node, deep)
-
-    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        """Read a whole number as people do: 010 is ten, not eight."""
-        return int(self.construct_scalar(node))
 
 
 class Dumper(yaml.SafeDumper):
@@ -68,10 +33,8 @@ class Dumper(yaml.SafeDumper):
 
 
 for _tag, _form, _first in SCALARS:
-    Loader.add_implicit_resolver(_tag, _form, _first)
     Dumper.add_implicit_resolver(_tag, _form, _first)
 Dumper.add_representer(str, Dumper.represent_text)
-Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_yaml_int)
 
 
 def read_document(path: Path) -> Plain:
@@ -80,13 +43,9 @@ def read_document(path: Path) -> Plain:
     text = read_text(path)
     is_json = path.suffix.lower() == ".json" or text.lstrip()[:1] == "{"
     try:
-        document = json.loads(text, object_pairs_hook=_once) if is_json else yaml.load(text, Loader)  # noqa: S506 - a safe one
-    except yaml.MarkedYAMLError as error:
-        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise Stop(f"{name} is not YAML that can be used{line}: {error.problem}", ExitCode.USAGE) from None
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
-        what = "JSON" if is_json else "YAML"
-        raise Stop(f"{name} is not {what} that can be used: {error}", ExitCode.USAGE) from None
+        document = parse_json(text) if is_json else parse_yaml(text)
+    except Malformed as error:
+        raise Stop(f"{name} is {error}", ExitCode.USAGE) from None
     if not isinstance(document, dict):
         raise Stop(f"{name} is to hold an object with flags and segments", ExitCode.USAGE)
     return document
@@ -133,12 +92,3 @@ def name_of(path: Path) -> str:
 def _of_file(path: Path) -> str:
     with path.open(encoding="utf-8") as file:
         return file.read(LARGEST + 1)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> Plain:
-    found: Plain = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"{key!r} stands twice")
-        found[key] = value
-    return found

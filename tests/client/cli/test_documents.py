@@ -8,7 +8,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wigwag.cli.documents import Loader, as_text, read_document
+from wigwag.cli.documents import as_text, read_document
+from wigwag.yaml_source import Loader
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.sampled_from(
     ["NO", "yes", "on", "1e3", "0x1f", "010", "1_000", "12:30:45", "2026-01-01", "~", "null", "=", "<<", "-", "?", ""]

@@ -35,7 +35,7 @@ SURFACE = {
     "revive": ("Lift a kill: the flag's configuration is in force again.", {"--comment"}),
     "delete": ("Delete a flag: code that still asks for it gets its default.", SHOWN),
     "codegen": (
-        "Write a Python module that has a typed accessor for each flag.",
+        "Write a module with a typed accessor for each flag.",
         {"--output", "--from-file", "--check"},
     ),
     "tail": ("Show changes as they happen, one a line, until Ctrl-C.", {"--key"}),

@@ -57,7 +57,7 @@ async def of_server(folder: Path) -> AsyncGenerator[Subject]:
 
 async def put_or_delete(server: Server, key: str, body: Any) -> None:
     if body is None:
-        assert (await server.ask("DELETE", f"/admin/flags/{key}")).status == 204
+        assert (await server.ask("DELETE", f"/admin/flags/{key}?confirm={key}")).status == 204
     else:
         await server.put(key, **body)
 
