@@ -12,7 +12,11 @@ from wigwag_server.settings import Limits
 
 # A body can be of its type and be refused all the same: references to nothing, a key twice, a condition that is not
 # met. Those answers are correct, so they count as expected for what is valid.
+# A condition is mostly not met, and then nothing is learnt of the body beside it: conditions have tests of their own.
 SETTINGS = """
+[parameters]
+"header.If-Match" = "*"
+
 [auth.openapi.adminToken]
 bearer = "${ADMIN_TOKEN}"
 
