@@ -68,7 +68,7 @@ def _read(services: Services, body: dict[str, Any]) -> tuple[KeyKind, str | None
         violations.append({"pointer": "/environment", "detail": f"must be one of {known}"})
     flags = body.get("flags", [])
     if not isinstance(flags, list) or not all(isinstance(each, str) for each in flags) or len(flags) > MOST_FLAGS:
-        wanted = f"must be a list of at most {MOST_FLAGS} keys of flags, or shell patterns"
+        wanted = f"must be a list of at most {MOST_FLAGS} keys of flags"
         violations.append({"pointer": "/flags", "detail": wanted})
     elif bool(flags) != (body.get("kind") == KeyKind.HOOK):
         violations.append({"pointer": "/flags", "detail": "says what a key of kind 'hook' may kill; others have none"})
