@@ -127,4 +127,4 @@ def _emergencies(plain: Any) -> dict[str, Any]:
 
 
 def _yaml_hint(key: Any) -> str:
-    return "" if isinstance(key, str) else "; to YAML, on, off, yes, no and numbers are no text: quote them"
+    return "" if isinstance(key, str) else "; to YAML, true, false and numbers are no text: quote them"

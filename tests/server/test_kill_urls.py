@@ -110,7 +110,7 @@ async def test_an_operator_may_kill_and_nothing_else(shop: Server) -> None:
 
 
 async def test_an_alert_kills_what_its_key_names(shop: Server) -> None:
-    token = await hook(shop, "pay.*", "gone")
+    token = await hook(shop, "pay.card", "pay.paypal", "gone")
     done = await call(shop, token, ALERTMANAGER)
     assert done.status == 200
     assert done.body["killed"] == ["pay.card", "pay.paypal"]
@@ -148,9 +148,9 @@ async def test_whatever_an_alert_sends_it_kills(embedded: Server, data: bytes) -
 
 
 async def test_an_alert_may_ask_for_some_of_its_flags_and_for_no_other(shop: Server) -> None:
-    token = await hook(shop, "pay.*", "login")
+    token = await hook(shop, "pay.card", "pay.paypal", "pay.cash", "login")
     assert (await call(shop, token, {}, "?flag=login&flag=pay.card")).body["killed"] == ["login", "pay.card"]
-    is_problem(await call(shop, token, {}, "?flag=search"), 403, "'search' is not among them", "pay.*")
+    is_problem(await call(shop, token, {}, "?flag=search"), 403, "'search' is not among them", "pay.paypal")
     is_problem(await call(shop, token, {}, "?flag=pay.cash"), 404, "pay.cash")
     is_problem(await call(shop, token, {}, "?flags=search"), 422, "flag")
     is_problem(await call(shop, token, {}, "?environment=staging"), 422, "production")

@@ -1,7 +1,5 @@
 """`/v1/kill`: the URL that an alerting system calls. Its key names the flags that it kills, and can do nothing else."""
 
-from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from http import HTTPStatus
 from typing import Any
 
@@ -23,8 +21,6 @@ from wigwag_server.problems import Problem
 from wigwag_server.services import SERVICES
 from wigwag_server.web.operation import Media, operation
 
-WILDCARDS = frozenset("*?[")
-
 
 @operation(
     "Kill the flags of an alert's key",
@@ -45,7 +41,7 @@ async def kill_by_alert(request: web.Request) -> web.Response:
         parameters.add("environment", f"is {environment.name} for this key")
     parameters.refuse()
     flags = environment.replica.records.get("flag", {})
-    keys = _permitted(caller, wanted, flags)
+    keys = _permitted(caller, wanted)
     message = _read(await request.read())
     if is_over(message):
         detail = "The message tells of no new alert, so nothing was killed. A kill is lifted by a person."
@@ -67,21 +63,13 @@ async def kill_by_alert(request: web.Request) -> web.Response:
     return _answer(environment, {"killed": list(due), **told, "reason": reason})
 
 
-def _permitted(caller: Key, wanted: tuple[str, ...], flags: Iterable[str]) -> tuple[str, ...]:
-    """Return what is to be killed. Raises Problem (403) for a flag that the key does not name.
-
-    A key names flags by shell patterns. A name without a wildcard is meant also where there is no such flag.
-    """
+def _permitted(caller: Key, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what is to be killed. Raises Problem (403) for a flag that the key does not name."""
     for key in wanted:
-        if not _names(caller, key):
+        if key not in caller.flags:
             allowed = ", ".join(caller.flags)
             raise Problem(HTTPStatus.FORBIDDEN, f"This key may kill {allowed}; '{key}' is not among them.")
-    plain = [name for name in caller.flags if not set(name) & WILDCARDS]
-    return tuple(dict.fromkeys(wanted or [*plain, *sorted(key for key in flags if _names(caller, key))]))
-
-
-def _names(caller: Key, key: str) -> bool:
-    return any(fnmatchcase(key, pattern) for pattern in caller.flags)
+    return tuple(dict.fromkeys(wanted or caller.flags))
 
 
 def _killed_for_good(records: Tables, key: str) -> bool:
