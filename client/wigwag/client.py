@@ -213,6 +213,7 @@ class FlagClient(Flags):
         self._of_parents.append(of_parent)  # never collected: a task of the parent would run its `finally`s here
         self._guard = threading.RLock()
         self._subscriptions.forget()
+        self._ruleset.drain_usage()  # what the parent counted is reported by the parent
         self._feed = of_parent.successor()
         if followed:
             self._asleep = True

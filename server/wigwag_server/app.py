@@ -2,15 +2,16 @@
 
 from aiohttp import web
 
-from wigwag_server.admin import flags, keys, kills, segments
+from wigwag_server.admin import flags, instances, keys, kills, metrics, propagation, segments
 from wigwag_server.services import SERVICES, Services
 from wigwag_server.web import cors, ofrep
 from wigwag_server.web.health import healthz, readyz
-from wigwag_server.web.metrics import metrics
+from wigwag_server.web.metrics import metrics as prometheus
 from wigwag_server.web.middleware import problems
 from wigwag_server.web.simple_flag import simple_flag
 from wigwag_server.web.snapshot import snapshot
 from wigwag_server.web.stream import stream
+from wigwag_server.web.telemetry import telemetry
 
 
 def build_app(services: Services) -> web.Application:
@@ -28,9 +29,10 @@ def build_app(services: Services) -> web.Application:
             web.options("/ofrep/{path:.*}", cors.preflight),
             web.get("/api/flags/{name}", simple_flag),
             web.options("/api/{path:.*}", cors.preflight),
+            web.post("/v1/telemetry", telemetry),
             web.get("/healthz", healthz),
             web.get("/readyz", readyz),
-            web.get("/metrics", metrics),
+            web.get("/metrics", prometheus),
             web.get("/admin/flags", flags.list_flags),
             web.get("/admin/flags/{name}", flags.show_flag),
             web.post("/admin/flags/{name}", flags.put_flag),
@@ -43,6 +45,10 @@ def build_app(services: Services) -> web.Application:
             web.post("/admin/segments/{name}", segments.put_segment),
             web.delete("/admin/segments/{name}", segments.delete_segment),
             web.post("/admin/keys", keys.create_key),
+            web.get("/admin/propagation/{revision}", propagation.show_propagation),
+            web.get("/admin/instances", instances.list_instances),
+            web.get("/admin/flags/{name}/metrics", metrics.show_metrics),
+            web.get("/admin/usage", metrics.show_usage),
         ]
     )
     return app

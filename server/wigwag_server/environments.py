@@ -76,6 +76,7 @@ class Environments:
         notices = Notices(environment.replica, evaluator)
         emergencies.watchers.append(notices.emergencies_changed)
         environment.listeners += [hub, catalog, expiry, emergencies, evaluator, notices]
+        environment.listeners.append(services.instances.follow(environment.replica))
         environment.on_overruled.append(KillsAgain(environment, tasks).overruled)
         services.environments[name] = environment
         services.hubs[name] = hub
@@ -98,6 +99,7 @@ class Environments:
         services.emergencies.pop(name)
         services.evaluators.pop(name)
         services.notices.pop(name).end()
+        services.instances.forget(name)
         await hub.drain(services.settings.drain_s)
         await environment.close()
         await self._tasks.pop(name).close()

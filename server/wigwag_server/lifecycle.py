@@ -15,12 +15,18 @@ from wigwag_proto.tasks_io import Tasks
 from wigwag_server.app import build_app
 from wigwag_server.auth.guard import Guard
 from wigwag_server.auth.keys import Keys
+from wigwag_server.catalog import Catalog
 from wigwag_server.environment import Environment
 from wigwag_server.environments import PRODUCTION, Environments
+from wigwag_server.instances.instances import Instances
+from wigwag_server.instances.roster import Roster
 from wigwag_server.services import Services
 from wigwag_server.settings import BadSetting, Listen, Settings
+from wigwag_server.store.beside import open_beside
 from wigwag_server.store.from_url import open_store
 from wigwag_server.store.store import Store
+from wigwag_server.usage.intake import Intake
+from wigwag_server.usage.usage_store import UsageStore
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +51,12 @@ async def running(settings: Settings) -> AsyncGenerator[Running]:
     store = await open_store(settings.store, settle_s=settings.settle_s)
     tasks = Tasks()
     try:
-        services = await _open(settings, store, tasks)
+        roster, usage = await open_beside(settings.store, instances_limit=settings.limits.instances)
+    except BaseException:
+        await store.close()
+        raise
+    try:
+        services = await _open(settings, store, tasks, roster, usage)
         runner = web.AppRunner(
             build_app(services),
             access_log=None,
@@ -63,22 +74,28 @@ async def running(settings: Settings) -> AsyncGenerator[Running]:
             await _close(services)
     finally:
         await tasks.close()
-        await store.close()
+        for each in (roster, usage, store):
+            await each.close()
 
 
-async def _open(settings: Settings, store: Store, tasks: Tasks) -> Services:
+async def _open(settings: Settings, store: Store, tasks: Tasks, roster: Roster, usage: UsageStore) -> Services:
     folder = _data_dir(settings)
     server_id = secrets.token_hex(6)
     system = Environment(SYSTEM, store, tasks, folder)
     keys = Keys(system.replica)
     system.listeners.append(keys)
-    services = Services(settings, server_id, tasks, system, keys, Guard(keys))
+    instances = Instances(roster, server_id, limit=settings.limits.instances)
+    catalogs: dict[str, Catalog] = {}
+    intake = Intake(usage, catalogs)
+    services = Services(settings, server_id, tasks, system, keys, Guard(keys), instances, intake, catalogs=catalogs)
     environments = Environments(services, store, folder)
     system.listeners.append(environments)
     await asyncio.gather(
         system.open(patience_s=settings.patience_s), environments.open(PRODUCTION, patience_s=settings.patience_s)
     )
     tasks.start("environments", environments.run())
+    tasks.start("roster of instances", instances.run())
+    tasks.start("usage", intake.run())
     return services
 
 
@@ -122,5 +139,6 @@ async def _drain(services: Services, site: web.TCPSite) -> None:
 
 
 async def _close(services: Services) -> None:
+    await services.instances.close()
     for environment in (services.system, *services.environments.values()):
         await environment.close()

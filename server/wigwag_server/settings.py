@@ -47,7 +47,7 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may ask for. Bytes."""
+    """What one request may ask for, and how many there may be of a kind in an environment. Bytes."""
 
     body_bytes: int = 1024 * 1024
     flag_bytes: int = 256 * 1024
@@ -55,6 +55,7 @@ class Limits:
     segments: int = 10_000
     snapshots_at_once: int = 256
     context_bytes: int = 64 * 1024
+    instances: int = 50_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import time
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -79,8 +80,8 @@ def _check_fail_safe(checked: Checked, heartbeat_s: float) -> None:
 
 
 def flag_answer(
-    environment: Environment, key: str, cursor: Cursor | None, status: HTTPStatus = HTTPStatus.OK
+    environment: Environment, key: str, cursor: Cursor | None, status: HTTPStatus = HTTPStatus.OK, **beside: Any
 ) -> web.Response:
-    """Return the flag, its revision as the ETag that `If-Match` takes."""
+    """Return the flag, its revision as the ETag that `If-Match` takes, with what else is to be said `beside`."""
     flag = find_record(environment.replica.records, "flag", key)
-    return answer(flag, cursor, status, etag=str(flag.get("revision")))
+    return answer({**flag, **beside}, cursor, status, etag=str(flag.get("revision")))

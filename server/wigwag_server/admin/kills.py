@@ -11,6 +11,7 @@ from wigwag_server.admin.bodies import KillBody, read_key, read_kill_body, read_
 from wigwag_server.admin.find import find_record
 from wigwag_server.admin.flag_commands import KillFlags, ReviveFlag, keys_to_kill
 from wigwag_server.admin.flags import flag_answer
+from wigwag_server.admin.propagation import proof_within, read_wait
 from wigwag_server.auth.keys import Key
 from wigwag_server.auth.rights import Right
 from wigwag_server.environment import COMMIT_TIMEOUT_S, Environment
@@ -46,7 +47,7 @@ async def kill_flags(request: web.Request) -> web.Response:
 async def revive_flag(request: web.Request) -> web.Response:
     """POST /admin/flags/{name}/revive: lift the kill; the configuration under it is in force again."""
     services, caller, environment = admit(request)
-    key = read_key(request)
+    key, wait_s = read_key(request), read_wait(request)
     flag = find_record(environment.replica.records, "flag", key)
     emergencies = services.emergencies[environment.name]
     # What was begun without the store can be ended without it.
@@ -59,13 +60,13 @@ async def revive_flag(request: web.Request) -> web.Response:
             raise
         cursor = environment.replica.cursor
     await services.run_to_end(emergencies.call_off(key))
-    return flag_answer(environment, key, cursor)
+    return flag_answer(environment, key, cursor, **await proof_within(services, environment, cursor, wait_s))
 
 
 async def _kill(
     request: web.Request, environment: Environment, caller: Key, keys: tuple[str, ...], body: KillBody
 ) -> web.Response:
-    services = request.app[SERVICES]
+    services, wait_s = request.app[SERVICES], read_wait(request)
     command = KillFlags(keys, by=caller.name, reason=body.reason, until=body.until)
     Within(command, caller.scope)(environment.replica.records, 0, 0)  # an emergency asks no store whether it may be
     if not environment.degraded:
@@ -73,10 +74,11 @@ async def _kill(
             cursor = await commit(request, environment, command, caller, timeout_s=KILL_TIMEOUT_S)
         except StoreUnavailable:
             return await _declare(services, environment, caller, keys, body)
+        proof = await proof_within(services, environment, cursor, wait_s)
         if not body.keys and not body.tags:
-            return flag_answer(environment, keys[0], cursor)
+            return flag_answer(environment, keys[0], cursor, **proof)
         flags = [find_record(environment.replica.records, "flag", key) for key in keys]
-        return answer({"environment": environment.name, "cursor": str(cursor), "flags": flags}, cursor)
+        return answer({"environment": environment.name, "cursor": str(cursor), "flags": flags, **proof}, cursor)
     return await _declare(services, environment, caller, keys, body)
 
 

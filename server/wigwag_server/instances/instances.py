@@ -6,13 +6,16 @@ import os
 import socket
 import time
 from collections import OrderedDict
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
 
 from wigwag_proto.errors import StoreUnavailable
 from wigwag_proto.replica import Replica
 from wigwag_proto.telemetry import Instance
 from wigwag_server.instances.presence import Presence
 from wigwag_server.instances.roster import Look, Roster
+from wigwag_server.problems import Problem
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +27,7 @@ CLOSE_S = 1.0
 # thousand instances that are watched by many must not keep the server from its work.
 LOOK_EVERY_S = 0.05
 LOOKS_KEPT = 64
+WATCHERS = 100
 
 
 class Instances:
@@ -38,6 +42,9 @@ class Instances:
         self._news = asyncio.Event()
         self._reaped_at: dict[str, float] = {}
         self._well = True
+        self._closed = False
+        self._turn = asyncio.Lock()  # a sign of life after the farewell would look like a death later
+        self._watchers = 0
         self._looks: OrderedDict[tuple[str, int | None], _Looking] = OrderedDict()
 
     def follow(self, replica: Replica) -> Presence:
@@ -47,30 +54,55 @@ class Instances:
         self._news.set()
         return presence
 
+    def forget(self, environment: str) -> None:
+        """Do without an environment that was deleted."""
+        self._presences.pop(environment, None)
+
     def of(self, environment: str) -> Presence:
         """Return the presence of an environment."""
         return self._presences[environment]
 
     async def run(self) -> None:
         """Write what has been noted, and a sign of life. Runs until cancelled."""
-        while True:
+        while not self._closed:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), BEAT_S)
             await asyncio.sleep(LINGER_S)
             self._news.clear()
-            for presence in list(self._presences.values()):
-                await self._flush(presence)
+            async with self._turn:
+                for presence in list(self._presences.values()):
+                    if not self._closed:
+                        await self._flush(presence)
             if not self._well:
                 await asyncio.sleep(BEAT_S)
 
     async def close(self) -> None:
         """Say that this server has stopped, so that nobody takes it for dead; not for longer than a second."""
         try:
-            async with asyncio.timeout(CLOSE_S):
+            self._closed = True
+            async with asyncio.timeout(CLOSE_S), self._turn:
                 for presence in self._presences.values():
                     await presence.close(self._server_id, self._server_name)
         except (StoreUnavailable, TimeoutError) as error:
             logger.warning("the roster of instances was not told that this server stops: %s", error)
+
+    async def frozen(self, environment: str, revision: int) -> None:
+        """Wait until the roster is frozen for a revision that this server has just heard of, if it is to be."""
+        presence = self._presences[environment]
+        while presence.freezing(revision) and self._well:  # noqa: ASYNC110 - it lasts for milliseconds
+            await asyncio.sleep(LINGER_S)
+
+    @contextmanager
+    def watching(self) -> Generator[None]:
+        """Have one more watcher, while there is room. Raises Problem (503)."""
+        if self._watchers >= WATCHERS:
+            detail = f"{WATCHERS} watch already, which is all that this server takes. Ask without a stream."
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "5"})
+        self._watchers += 1
+        try:
+            yield
+        finally:
+            self._watchers -= 1
 
     async def look(self, environment: str, revision: int | None = None) -> Look:
         """Return the roster, as it was a moment ago. Raises StoreUnavailable."""
@@ -109,6 +141,7 @@ class _Looking:
     """One reading of the roster, shared by all who ask for it."""
 
     def __init__(self, roster: Roster, environment: str, revision: int | None) -> None:
+        self._revision = revision
         self._begun_at = time.monotonic()
         self._ended_at: float | None = None
         self.task = asyncio.ensure_future(roster.look(environment, revision))
@@ -120,6 +153,8 @@ class _Looking:
             return False
         if self.task.cancelled() or self.task.exception() is not None:
             return True
+        if self._revision is not None and self.task.result().frozen is None:
+            return True  # it may be frozen by now, and that makes a difference
         return now - self._ended_at > max(LOOK_EVERY_S, 5 * (self._ended_at - self._begun_at))
 
     def _ended(self, task: "asyncio.Future[Look]") -> None:

@@ -127,6 +127,10 @@ class Presence:
             self._heard.append(Heard(str(epoch), commit.revision, time.monotonic()))
             self._wake()
 
+    def freezing(self, revision: int) -> bool:
+        """Say whether the roster is still to be frozen for a revision."""
+        return any(heard.revision == revision for heard in self._heard)
+
     # Into the roster.
 
     async def flush(self, server_id: str, server_name: str) -> None:

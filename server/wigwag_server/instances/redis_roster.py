@@ -89,7 +89,7 @@ class RedisRoster:
     ) -> None:
         """Keep the roster as it is."""
         keys = [_key(environment, name) for name in ("seats", "tracked")]
-        args = [_key(environment, "frozen:"), _key(environment, "confirmed:"), epoch, revision, heard_ago_us]
+        args: list[Any] = [_key(environment, "frozen:"), _key(environment, "confirmed:"), epoch, revision, heard_ago_us]
         with store_errors():
             await self._freeze(keys=keys, args=[*args, TRACKED, TRACKED_US // 1_000_000, *own])
 

@@ -5,6 +5,7 @@ from asyncio import timeout
 
 from aiohttp import HttpVersion11, web
 
+from wigwag_proto.telemetry import INSTANCE_HEADER
 from wigwag_server.auth.keys import KeyKind
 from wigwag_server.hub.connection import Connection
 from wigwag_server.services import SERVICES
@@ -32,10 +33,14 @@ async def stream(request: web.Request) -> web.StreamResponse:
     await response.write(b"retry: 1000\n")
     if request.transport is None:
         return response
+    last_event_id = request.headers.get("Last-Event-ID")
     connection = Connection(request.transport, chunked=request.version >= HttpVersion11, opened_at=opened_at)
     try:
-        hub.join(connection, request.headers.get("Last-Event-ID"))
-        await connection.closed
+        hub.join(connection, last_event_id)
+        with services.instances.of(key.environment or "").streaming(
+            request.headers.get(INSTANCE_HEADER), last_event_id
+        ):
+            await connection.closed
     except BaseException:
         connection.abort()  # the head is out: an answer of any other kind would come too late
         raise
