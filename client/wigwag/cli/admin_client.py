@@ -3,6 +3,7 @@
 import asyncio
 import os
 from typing import Any, Self
+from urllib.parse import quote
 
 import aiohttp
 
@@ -65,6 +66,15 @@ class AdminClient:
     async def delete(self, key: str) -> None:
         """Delete a flag. Raises NoSuchFlag."""
         await self._request("DELETE", _path(key))
+
+    async def propagation(self, revision: int) -> Plain:
+        """Return where a revision is in force."""
+        return await self._request("GET", f"/admin/propagation/{revision}")
+
+    async def instances(self, state: str | None, limit: int) -> Plain:
+        """Return the client instances."""
+        query = f"&state={quote(state)}" if state else ""
+        return await self._request("GET", f"/admin/instances?limit={limit}{query}")
 
     async def snapshot(self) -> Plain:
         """Return what a server key sees. The key picks the environment."""

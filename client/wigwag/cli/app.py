@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from wigwag.cli.call import Options, with_options
+from wigwag.cli.instances import instances
 from wigwag.cli.reading import flags, show
 from wigwag.cli.setting import set_flag
 from wigwag.cli.tail import tail
@@ -19,6 +20,7 @@ Exit codes:
   3  no server can be reached
   4  not authorised
   5  there is no such flag
+  6  done, but not everybody has confirmed it in time (kill --wait)
 
 The server is found by --url and --token, else by WIGWAG_URL and WIGWAG_TOKEN, else by the .wigwag/dev.json that
 "wigwag-server --dev" writes, in this folder or one above it. "tail" takes --key or WIGWAG_KEY in place of the token.
@@ -63,5 +65,6 @@ for name, function in (
     ("revive", revive),
     ("delete", delete),
     ("tail", tail),
+    ("instances", instances),
 ):
     app.command(name)(function)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from wigwag.cli.flag_edit import CLEARABLE, read_percent, read_rule
+from wigwag.cli.proof import read_timeout
 from wigwag_proto.validate import check_key
 
 T = TypeVar("T")
@@ -37,6 +38,10 @@ def _clearable(text: str) -> str:
 
 
 Key = Annotated[str, typer.Argument(metavar="KEY", callback=_checked_key, help="The flag's key.", show_default=False)]
+Timeout = Annotated[
+    float | None,
+    typer.Option("--timeout", metavar="TIME", parser=_reader(read_timeout), help="For so long.  [default: 10s]"),
+]
 Percent = Annotated[
     float | None,
     typer.Option("--rollout", metavar="PERCENT", parser=_reader(read_percent), help="Share of users, 0 to 100."),

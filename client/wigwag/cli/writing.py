@@ -5,14 +5,17 @@ from typing import Annotated, Any
 
 import typer
 
-from wigwag.cli.arguments import Key
+from wigwag.cli.arguments import Key, Timeout
 from wigwag.cli.call import Call, command
 from wigwag.cli.exits import ExitCode, Stop
 from wigwag.cli.flag_words import summary
 from wigwag.cli.output import note, say, say_json
+from wigwag.cli.proof import follow, note_anonymous, note_laggards, verdict
 from wigwag.cli.terminal import typed_line
 
 Plain = dict[str, Any]
+
+WAIT_S = 10.0
 
 
 @command
@@ -20,16 +23,36 @@ async def kill(
     call: Call,
     key: Key,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Shown to whoever looks.", show_default=False)] = "",
+    *,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until every app has confirmed it.", show_default=False)
+    ] = False,
+    timeout_s: Timeout = None,
 ) -> None:
     """Turn a flag off for everyone, now, above all its rules. Nothing is asked.
 
-    The configuration stays as it is, and "revive" puts it in force again.
+    The configuration stays as it is, and "revive" puts it in force again. With --wait it ends with 0 only when every
+    instance that was connected has confirmed that the flag is off in it, and else names those that have not.
     """
     async with call.admin() as admin:
         flag = await admin.kill(key, reason)
-    if "emergency" in flag:
-        return tell(call, flag, f"killed {key} in {call.environment} as an emergency. {flag.get('detail', '')}")
-    return tell(call, flag, f"killed {where(call, flag)}. It is off for everyone until: wigwag revive {key}")
+        words = f"killed {where(call, flag)}. It is off for everyone until: wigwag revive {key}"
+        if "emergency" in flag:
+            words = f"killed {key} in {call.environment} as an emergency. {flag.get('detail', '')}"
+        if not wait and timeout_s is None:
+            return tell(call, flag, words)
+        if "emergency" in flag:
+            tell(call, flag, words)
+            raise Stop("without the store it cannot be told who has it in force", ExitCode.NOT_CONFIRMED)
+        if not call.options.as_json:
+            say(words)
+        seen = await follow(admin, flag["revision"], WAIT_S if timeout_s is None else timeout_s)
+    tell(call, {**flag, "propagation": seen}, verdict(seen))
+    note_anonymous(seen)
+    if not seen["complete"]:
+        note_laggards(seen)
+        raise Stop("not everybody has confirmed it in time", ExitCode.NOT_CONFIRMED)
+    return None
 
 
 @command
