@@ -19,6 +19,8 @@ from wigwag_server.instances.roster import TRACKED, Changes, Confirmation, Roste
 
 # A client that polls comes every 5 s; after three polls that did not come it is lost.
 POLL_SILENT_S = 16.0
+# So many states of an instance may wait to be written, on average.
+CURSORS = 4
 
 
 @dataclass(slots=True)
@@ -137,7 +139,10 @@ class Presence:
         """Write what has happened. Raises StoreUnavailable, and then nothing is forgotten."""
         self._expire_polls()
         note = ServerNote(server_id, server_name, self.streams, self.anonymous)
-        own = await self._flush_seats(note)
+        known, own = await self._flush_seats(note)
+        if not known:
+            # The roster is new, or was lost with what was in it: a kill must not find nobody there.
+            _, own = await self._flush_seats(note)
         while self._heard:
             heard = self._heard[0]
             ago_us = round((time.monotonic() - heard.at) * 1e6)
@@ -152,8 +157,8 @@ class Presence:
         await self.flush(server_id, server_name)
         await self._roster.farewell(self.name, server_id)
 
-    async def _flush_seats(self, note: ServerNote) -> list[str]:
-        """Write who came and went; return who came."""
+    async def _flush_seats(self, note: ServerNote) -> tuple[bool, list[str]]:
+        """Write who came and went; say whether this server was known to the roster, and who came."""
         seated, self._seated = self._seated, {}
         lost, self._lost = self._lost, {}
         left, self._left = self._left, {}
@@ -167,13 +172,11 @@ class Presence:
             self._left = {**left, **self._left}
             raise
         if not known:
-            # The roster is new, or was lost with what was in it.
-            self._seated |= dict.fromkeys(self._here.keys() - seated.keys())
+            self._seated |= dict.fromkeys(self._here)
             now = time.monotonic()
             self._applied = {**dict.fromkeys(self._latest.items(), now), **self._applied}
             self._latest.clear()
-            self._wake()
-        return [each.instance.id for each in here]
+        return known, [each.instance.id for each in here]
 
     async def _flush_applied(self) -> None:
         applied, self._applied = self._applied, {}
@@ -241,15 +244,17 @@ class Presence:
     def _confirm(self, id_: str, cursor: str, at: float) -> None:
         if self._latest.get(id_) == cursor:
             return
+        if id_ not in self._here and len(self._applied) >= self._limit:
+            return  # who is here goes first
         known = self._applied.setdefault((id_, cursor), at)
         if at < known:
             self._applied[id_, cursor] = at
-        self._bound(self._applied)
+        self._bound(self._applied, CURSORS * self._limit)
         self._wake()
 
-    def _bound(self, noted: dict[Any, Any]) -> None:
+    def _bound(self, noted: dict[Any, Any], limit: int | None = None) -> None:
         """Forget the oldest beyond the limit: a store that is away must not fill the memory of this server."""
-        while len(noted) > self._limit:
+        while len(noted) > (limit or self._limit):
             del noted[next(iter(noted))]
 
     def _changes_kill(self, change: Change) -> bool:

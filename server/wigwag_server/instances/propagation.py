@@ -58,7 +58,7 @@ def propagation(look: Look, epoch: str, revision: int) -> Propagation:
     frozen = look.frozen
     seats = look.seats if frozen is None else _had_to_take_part(frozen)
     if frozen is not None:
-        epoch = frozen.epoch
+        epoch, revision = frozen.epoch, frozen.revision
     standing: dict[str, Standing] = {}
     since_us: dict[str, int] = {}
     took_us: list[int] = []

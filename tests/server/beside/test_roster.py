@@ -4,7 +4,8 @@ import pytest
 
 from tests.server.beside.conftest import LIMIT
 from wigwag_proto.telemetry import Instance
-from wigwag_server.instances import redis_roster, roster as roster_module, sqlite_roster
+from wigwag_server.instances import redis_roster, sqlite_roster
+from wigwag_server.instances import roster as roster_module
 from wigwag_server.instances.roster import Changes, Confirmation, Roster, ServerNote, Via
 
 EPOCH = "1700000000000.aaaa"
