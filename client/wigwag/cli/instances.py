@@ -23,7 +23,7 @@ async def instances(
         typer.Option(metavar="STATE", help="Only those: stream, poll, lost, unknown, or left.", show_default=False),
     ] = None,
 ) -> None:
-    """List the client instances: who is connected, how fresh, with which version of the SDK."""
+    """List the client instances: who is connected, and how fresh."""
     async with call.admin() as admin:
         found = await admin.instances(state, MOST)
     listed = [each for each in found.get("instances", ()) if isinstance(each, dict)]

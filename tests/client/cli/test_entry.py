@@ -23,10 +23,11 @@ SURFACE = {
             *("--description", "--owner", "--from-file"),
         },
     ),
-    "kill": ("Turn a flag off for everyone, now, above all its rules.", {"--reason"}),
+    "kill": ("Turn a flag off for everyone, now, above all its rules.", {"--reason", "--wait", "--timeout"}),
     "revive": ("Lift a kill: the flag's configuration is in force again.", set()),
     "delete": ("Delete a flag: code that still asks for it gets its default.", {"--yes"}),
     "tail": ("Show changes as they happen, one a line, until Ctrl-C.", {"--key"}),
+    "instances": ("List the client instances: who is connected, and how fresh.", {"--state"}),
 }
 
 
@@ -50,6 +51,7 @@ def test_the_help_lists_every_command_and_exit_code(bare_wigwag: Wigwag) -> None
         ("3", "no server can be reached"),
         ("4", "not authorised"),
         ("5", "there is no such flag"),
+        ("6", "done, but not everybody has confirmed it in time (kill --wait)"),
     ]
     assert options_in(ran.out) == {*COMMON, "--version"}
 
