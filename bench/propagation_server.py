@@ -22,6 +22,7 @@ from wigwag_proto.errors import Malformed
 START_S = 20.0
 ANSWER_S = 20.0
 LOOK_EVERY_S = 0.02
+PROOF_EVERY_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,14 @@ class Flip:
     revision: int
     sent_ns: int
     acked_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """When a kill was confirmed by every client: by the server's own account, and when the operator saw that."""
+
+    slowest_ms: float
+    seen_ns: int
 
 
 class Operator:
@@ -56,6 +65,18 @@ class Operator:
         headers, _ = await self._ask(f"/admin/flags/{flag}/{'kill' if kill else 'revive'}", 200)
         acked_ns = time.monotonic_ns()
         return Flip(Cursor.parse(headers["Wigwag-Cursor"]).revision, sent_ns, acked_ns)
+
+    async def proven(self, revision: int, clients: int, timeout_s: float) -> Proof:
+        """Wait until the server says that every client has this revision in force. Raises BenchFailed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    async with self._session.get(f"{self.url}/admin/propagation/{revision}") as response:
+                        found = await response.json()
+                    if found["complete"] and found["counts"]["confirmed"] == clients:
+                        return Proof(found["ms"]["max"], time.monotonic_ns())
+                    await asyncio.sleep(PROOF_EVERY_S)
+        raise BenchFailed(f"revision {revision} was not confirmed by all {clients} within {timeout_s:g} s: {found}")
 
     async def admitted(self) -> None:
         """Wait until the server knows the bootstrap token: it may listen a moment earlier."""
