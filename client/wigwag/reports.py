@@ -23,6 +23,9 @@ from wigwag_proto.usage import UsageCount
 
 # A batch that may have been counted is given up after this; the server remembers what it counted for longer.
 BATCH_DOUBTFUL_S = 900.0
+# A report competes with what the app has to do right after a kill, and with other apps that are still to hear of it.
+# How long it was held back does not count as time to effect.
+LEAST_SPREAD_S = 0.02
 LONGEST_HELD_MS = 86_400_000.0
 
 
@@ -84,7 +87,7 @@ class Reports:
         if urgent:
             self._urgent.append((cursor, now))
             if self._confirm_at is None:
-                self._confirm_at = now + self._rng.uniform(0, spread_s)
+                self._confirm_at = now + self._rng.uniform(0, max(spread_s, LEAST_SPREAD_S))
             if self._refused is REFUSED:
                 self._retry_at = 0.0  # the server may be well again; a kill is worth a try
         else:

@@ -25,7 +25,7 @@ REAP_EVERY_S = 30.0
 CLOSE_S = 1.0
 # One reading serves everybody who asks within this, or within five times what it took, if that is longer: ten
 # thousand instances that are watched by many must not keep the server from its work.
-LOOK_EVERY_S = 0.05
+LOOK_EVERY_S = 0.02
 LOOKS_KEPT = 64
 WATCHERS = 100
 
