@@ -45,8 +45,9 @@ class Proof:
 class Operator:
     """The admin API over one connection."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession, log: Path) -> None:
+    def __init__(self, url: str, session: aiohttp.ClientSession, log: Path, pid: int) -> None:
         self.url = url
+        self.pid = pid
         self._session = session
         self._log = log
 
@@ -100,16 +101,16 @@ class Operator:
 
 
 @asynccontextmanager
-async def running_server(store: str, folder: Path) -> AsyncGenerator[Operator]:
-    """Run a server on the store until the context is left. Raises BenchFailed."""
+async def running_server(store: str, folder: Path, token: str = "") -> AsyncGenerator[Operator]:
+    """Run a server on the store until the context is left; several on one store need one token. Raises BenchFailed."""
     log = folder / "server.log"
-    token = f"ww_admin_{secrets.token_urlsafe(32)}"
+    token = token or f"ww_admin_{secrets.token_urlsafe(32)}"
     process = await _started(store, folder, log, token)
     try:
         url = await _address(process, log)
         headers, timeout = {"Authorization": f"Bearer {token}"}, aiohttp.ClientTimeout(ANSWER_S)
         async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
-            operator = Operator(url, session, log)
+            operator = Operator(url, session, log, process.pid)
             try:
                 await operator.admitted()
             except (aiohttp.ClientError, TimeoutError) as error:

@@ -80,15 +80,20 @@ def note_anonymous(seen: Plain) -> None:
 
 
 def note_laggards(seen: Plain) -> None:
-    """Name those that have not confirmed."""
+    """Name those that have not confirmed; clients of one process share a line."""
     for kind, words in LAGGARDS.items():
-        found, number = seen[kind], seen["counts"][kind]
-        for each in found[:NAMED]:
-            revision = "" if each.get("revision") is None else f", at revision {each['revision']}"
-            since = f"for {each['sinceAgoMs'] / 1000:.0f} s"
-            note(f"  {kind:<8} {plain(str(each['name']))}  ({words}{revision}; {since})")
-        if number > NAMED:
-            note(f"  {kind:<8} … and {number - NAMED} more")
+        found: dict[str, list[Plain]] = {}
+        for each in seen[kind]:
+            found.setdefault(str(each["name"]), []).append(each)
+        named = sorted(found.items())[:NAMED]
+        for name, group in named:
+            revisions = [each["revision"] for each in group if each.get("revision") is not None]
+            at = f", at revision {min(revisions)}" if revisions else ""
+            since = f"for {max(each['sinceAgoMs'] for each in group) / 1000:.0f} s"
+            times = f" × {len(group)}" if len(group) > 1 else ""
+            note(f"  {kind:<8} {plain(name)}{times}  ({words}{at}; {since})")
+        if (more := seen["counts"][kind] - sum(len(group) for _, group in named)) > 0:
+            note(f"  {kind:<8} … and {more} more")
 
 
 def _checked(admin: AdminClient, seen: Plain) -> Plain:

@@ -62,10 +62,6 @@ def test_kill_names_those_that_have_not_confirmed(wigwag: Wigwag, key: str, cli_
     assert stuck.pid in {each["pid"] for each in gone["instances"]}
 
 
-def stuck_host(text: str) -> str:
-    return text.partition("stuck@")[2].partition(":")[0]
-
-
 def test_kill_without_anybody_connected_says_so(wigwag: Wigwag, key: str) -> None:
     wigwag("set", key, "--on")
     ran = wigwag("kill", key, "--wait")
