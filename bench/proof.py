@@ -78,17 +78,21 @@ async def show_case(folder: Path) -> dict[str, Any]:
 
 async def cost(folder: Path, clients: int) -> dict[str, Any]:
     """Measure the CPU time of server and Redis for a kill that is confirmed, and for one that nobody confirms."""
-    token = f"ww_admin_{secrets.token_urlsafe(32)}"
     found: dict[str, Any] = {"clients": clients, "windowS": WINDOW_S}
-    async with opened("redis", folder) as store, running_server(store.url, folder, token) as operator:
-        redis = await _redis_pid(store.url)
-        await operator.put(KILLED_FLAG, enabled=True)
-        key = await operator.new_key()
-        for name, confirm in (("unconfirmed", False), ("confirmed", True)):
+    for name, confirm in (("unconfirmed", False), ("confirmed", True)):
+        (folder / name).mkdir()
+        # Each on a store of its own: who has just gone would be missed by the next kill.
+        async with (
+            opened("redis", folder / name) as store,
+            running_server(store.url, folder / name) as operator,
+        ):
+            await operator.put(KILLED_FLAG, enabled=True)
+            key = await operator.new_key()
             orders = Orders(url=operator.url, key=key, flag=KILLED_FLAG, clients=clients, confirm=confirm)
             async with running_load("confirmers", orders, folder) as load:
                 await load.report(START_S)
                 await asyncio.sleep(2.0)  # until the seats are written
+                redis = await _redis_pid(store.url)
                 found[name] = await _cpu_of_kill(operator, load, redis, clients, confirm=confirm)
     found["perKillS"] = {
         who: round(found["confirmed"][who] - found["unconfirmed"][who], 2) for who in ("serverS", "redisS")

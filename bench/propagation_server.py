@@ -77,7 +77,9 @@ class Operator:
                     if found["complete"] and found["counts"]["confirmed"] == clients:
                         return Proof(found["ms"]["max"], time.monotonic_ns())
                     await asyncio.sleep(PROOF_EVERY_S)
-        raise BenchFailed(f"revision {revision} was not confirmed by all {clients} within {timeout_s:g} s: {found}")
+        raise BenchFailed(
+            f"revision {revision} was not confirmed by all {clients} within {timeout_s:g} s: {found['counts']}"
+        )
 
     async def admitted(self) -> None:
         """Wait until the server knows the bootstrap token: it may listen a moment earlier."""

@@ -9,6 +9,7 @@ import random
 import re
 import time
 from collections import Counter
+from typing import Any
 
 from bench.loads.load import Orders, forever, run, say
 from wigwag_proto.telemetry import AppliedState, Instance, Telemetry, encode_telemetry, instance_header
@@ -65,9 +66,8 @@ class Stream(asyncio.Protocol):
         self._instance = Instance(id=f"bench-{random.getrandbits(64):016x}", label="bench", pid=number, host="raw")
         self._greeted = greeted
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the stream."""
-        assert isinstance(transport, asyncio.Transport)
+    def connection_made(self, transport: Any) -> None:
+        """Ask for the stream. (uvloop's transports are not those of asyncio by type.)"""
         head = (
             f"GET /v1/stream HTTP/1.1\r\nHost: {self._group.host}\r\nAuthorization: Bearer {self._group.orders.key}\r\n"
             f"Wigwag-Instance: {instance_header(self._instance)}\r\n\r\n"
