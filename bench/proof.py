@@ -33,6 +33,7 @@ from tests.support.redis_server import RedisServer
 
 TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 WINDOW_S = 12.0
+SETTLED_S = 5.0  # until the seats are written
 PROCESSES, EACH, SUSPENDED, KILLS = 20, 50, 2, 5
 
 
@@ -91,11 +92,14 @@ async def cost(folder: Path, clients: int) -> dict[str, Any]:
             orders = Orders(url=operator.url, key=key, flag=KILLED_FLAG, clients=clients, confirm=confirm)
             async with running_load("confirmers", orders, folder) as load:
                 await load.report(START_S)
-                await asyncio.sleep(2.0)  # until the seats are written
-                redis = await _redis_pid(store.url)
-                found[name] = await _cpu_of_kill(operator, load, redis, clients, confirm=confirm)
+                await asyncio.sleep(SETTLED_S)
+                pids = operator.pid, await _redis_pid(store.url)
+                idle = await _cpu_of_nothing(pids)
+                found[name] = await _cpu_of_kill(operator, load, pids, clients, confirm=confirm)
+                found[name]["idle"] = idle
     found["perKillS"] = {
-        who: round(found["confirmed"][who] - found["unconfirmed"][who], 2) for who in ("serverS", "redisS")
+        name: {who: round(found[name][who] - found[name]["idle"][who], 2) for who in ("serverS", "redisS")}
+        for name in ("unconfirmed", "confirmed")
     }
     return found
 
@@ -130,8 +134,17 @@ async def _wigwag_kill(url: str, token: str, patience: str) -> dict[str, Any]:
     return {"code": code, "json": json.loads(output_json), "text": text + errors_text}
 
 
-async def _cpu_of_kill(operator: Operator, load: Load, redis: int, clients: int, *, confirm: bool) -> dict[str, Any]:
-    before = _cpu_s(operator.pid), _cpu_s(redis)
+async def _cpu_of_nothing(pids: tuple[int, int]) -> dict[str, float]:
+    """Return what heartbeats cost in a window."""
+    before = [_cpu_s(pid) for pid in pids]
+    await asyncio.sleep(WINDOW_S)
+    return _used(before, pids)
+
+
+async def _cpu_of_kill(
+    operator: Operator, load: Load, pids: tuple[int, int], clients: int, *, confirm: bool
+) -> dict[str, Any]:
+    before = [_cpu_s(pid) for pid in pids]
     begun = time.monotonic()
     flip = await operator.flip(KILLED_FLAG, kill=True)
     told = await load.arrivals(flip.revision, ARRIVAL_S)
@@ -142,8 +155,12 @@ async def _cpu_of_kill(operator: Operator, load: Load, redis: int, clients: int,
         proof = await operator.proven(flip.revision, clients, ARRIVAL_S)
         found |= {"confirmedMs": proof.slowest_ms, "provenMs": round((proof.seen_ns - flip.sent_ns) / 1e6, 1)}
     await asyncio.sleep(max(0.0, begun + WINDOW_S - time.monotonic()))
-    after = _cpu_s(operator.pid), _cpu_s(redis)
-    return {**found, "serverS": round(after[0] - before[0], 2), "redisS": round(after[1] - before[1], 2)}
+    return {**found, **_used(before, pids)}
+
+
+def _used(before: list[float], pids: tuple[int, int]) -> dict[str, float]:
+    server, redis = (round(_cpu_s(pid) - then, 2) for pid, then in zip(pids, before, strict=True))
+    return {"serverS": server, "redisS": redis}
 
 
 async def _redis_pid(url: str) -> int:
