@@ -30,6 +30,8 @@ async def follow(url: str, key: str, label: str, count: int) -> None:
 async def fork(url: str, key: str, label: str) -> None:
     async with FlagClient(url, key, settings=Settings(cache_dir=None, label=label)) as flags:
         parent = os.getpid()
+        for _ in range(7):
+            flags.is_enabled("checkout")
         if os.fork() == 0:
             asyncio.run(follow_in_child(flags, parent))
             os._exit(0)

@@ -258,7 +258,7 @@ async def test_a_client_that_has_to_poll_confirms_as_well(server: Server) -> Non
             assert [(each["label"], each["state"]) for each in listed] == [("poller", "poll")]
 
 
-async def test_the_child_of_a_fork_is_an_instance_of_its_own(server: Server) -> None:
+async def test_the_child_of_a_fork_is_an_instance_of_its_own_and_counts_for_itself(server: Server) -> None:
     async with clients(server.url, server.key, "forks", 1, "forks") as parent:
         await connected(server, 2)
         _, proof = await kill(server, "10s")
@@ -267,6 +267,15 @@ async def test_the_child_of_a_fork_is_an_instance_of_its_own(server: Server) -> 
         pids = {each["pid"] for each in listed}
         assert parent.pid in pids
         assert len(pids) == 2
+        parent.stdin.close()
+        await parent.wait()
+
+    async def both_have_left() -> bool:
+        return bool((await server.ask("GET", "/admin/instances")).body["counts"]["left"] == 2)
+
+    await until_async(both_have_left, "the end of both")
+    # Seven questions before the fork: they are the parent's, and the child reports them no second time.
+    assert (await server.ask("GET", "/admin/flags/checkout/metrics")).body["total"] == 7
 
 
 async def test_counts_whose_answer_was_lost_are_counted_once(server: Server) -> None:
