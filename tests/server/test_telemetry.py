@@ -35,7 +35,7 @@ async def cursor(server: Server) -> str:
 
 async def test_a_kill_that_waits_tells_that_everybody_has_it(server: Server) -> None:
     await server.put("checkout", enabled=True)
-    rarely = {"report_every_s": 3600}  # so that nothing but the kill makes them report
+    rarely: dict[str, Any] = {"report_every_s": 3600}  # so that nothing but the kill makes them report
     async with server.client(**rarely) as one, server.client(**rarely), server.client(**rarely):
         answer = await server.ask("POST", "/admin/flags/checkout/kill?wait=10s")
         assert not one.is_enabled("checkout")
