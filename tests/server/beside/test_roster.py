@@ -173,6 +173,7 @@ async def test_what_is_over_is_forgotten(roster: Roster, monkeypatch: pytest.Mon
 
 async def test_more_than_fits_into_one_call_is_written_whole(roster: Roster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_roster, "AT_ONCE", 7)
+    monkeypatch.setattr(redis_roster, "CONFIRMED_AT_ONCE", 7)
     await roster.update("production", ONE, seated(*range(20)))
     await roster.freeze("production", EPOCH, 7, 0)
     await roster.confirm("production", [Confirmation(f"instance{n}", cursor(7), 0) for n in range(20)])
