@@ -36,7 +36,7 @@ INTERRUPTED = 130
 def main() -> None:
     """Measure and show."""
     plan, as_json = _read_options()
-    _allow_open_files()
+    allow_open_files()
     try:
         with tempfile.TemporaryDirectory(prefix="wigwag-bench-") as folder, _progress() as progress:
             result = uvloop.run(_until_interrupted(measure(plan, Path(folder), progress)))
@@ -110,7 +110,7 @@ def _progress() -> Progress:
     return Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
 
 
-def _allow_open_files() -> None:
+def allow_open_files() -> None:
     """Let this process and those it starts open as many files as they may: each stream is one."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

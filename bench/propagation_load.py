@@ -30,6 +30,11 @@ class Load:
         self._process = process
         self._log = log
 
+    @property
+    def pid(self) -> int:
+        """Which process it is."""
+        return self._process.pid
+
     async def report(self, timeout_s: float) -> Any:
         """Return the next report. Raises BenchFailed when there is none in time, or the process has ended."""
         assert self._process.stdout is not None

@@ -67,18 +67,25 @@ async def prepared(operator: Operator, store: str, folder: Path) -> Site:
 
 
 async def measure_push(site: Site, plan: Plan, progress: Progress) -> dict[str, Any]:
-    """Kill the flag again and again; tell when the clients, which hold streams, have it in force."""
+    """Kill the flag again and again; tell when the clients, which hold streams, have it in force, and when that is
+    proven to the operator."""
     orders = site.orders(KILLED_FLAG, clients=plan.clients)
     async with running_load("push_clients", orders, site.folder) as load:
         await load.report(START_S)
-        spreads = []
+        spreads, proofs = [], []
         for event in range(WARM_UP + plan.events):
-            spreads.append(await _flip(site.operator, load, plan.clients, ARRIVAL_S, kill=True))
+            flip, spread = await _flip(site.operator, load, plan.clients, ARRIVAL_S, kill=True)
+            spreads.append(spread)
+            proofs.append((flip, await site.operator.proven(flip.revision, plan.clients, ARRIVAL_S)))
             await _flip(site.operator, load, plan.clients, ARRIVAL_S, kill=False)
             # So that no event falls into the tail of the one before, nor into step with a timer.
             await asyncio.sleep(random.uniform(0.03, 0.08))
             progress("push", event + 1, WARM_UP + plan.events)
-    return _described(spreads[WARM_UP:])
+    return {
+        **_described(spreads[WARM_UP:]),
+        "confirmedMs": summary([proof.slowest_ms for _, proof in proofs[WARM_UP:]]),
+        "provenMs": _ms([proof.seen_ns - flip.sent_ns for flip, proof in proofs[WARM_UP:]]),
+    }
 
 
 async def measure_polling(site: Site, plan: Plan, progress: Progress) -> dict[str, Any]:
@@ -93,7 +100,8 @@ async def measure_polling(site: Site, plan: Plan, progress: Progress) -> dict[st
             # At any moment of the interval, as in the field.
             await asyncio.sleep(random.uniform(0, interval_s / 5))
             patience_s = 2 * interval_s + ARRIVAL_S
-            spreads.append(await _flip(site.operator, load, plan.clients, patience_s, kill=event % 2 == 0))
+            _, spread = await _flip(site.operator, load, plan.clients, patience_s, kill=event % 2 == 0)
+            spreads.append(spread)
             progress("polling", event + 1, plan.poll_flips)
     return {**_described(spreads), "atRest": {**rest, "requestsPerS": rest["requests"] / rest["seconds"]}}
 
@@ -113,12 +121,12 @@ async def measure_reads(site: Site, plan: Plan, progress: Progress) -> dict[str,
     }
 
 
-async def _flip(operator: Operator, load: Load, clients: int, patience_s: float, *, kill: bool) -> Spread:
+async def _flip(operator: Operator, load: Load, clients: int, patience_s: float, *, kill: bool) -> tuple[Flip, Spread]:
     flip = await operator.flip(KILLED_FLAG, kill=kill)
     told = await load.arrivals(flip.revision, patience_s)
     if told["enabled"] != (0 if kill else clients):
         raise BenchFailed(f"{told['enabled']} of {clients} clients answer 'on' after a {'kill' if kill else 'revival'}")
-    return _spread(flip, told["atNs"])
+    return flip, _spread(flip, told["atNs"])
 
 
 def _spread(flip: Flip, at_ns: Sequence[int]) -> Spread:

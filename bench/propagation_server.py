@@ -22,6 +22,7 @@ from wigwag_proto.errors import Malformed
 START_S = 20.0
 ANSWER_S = 20.0
 LOOK_EVERY_S = 0.02
+PROOF_EVERY_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,20 @@ class Flip:
     acked_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """When a kill was confirmed by every client: by the server's own account, and when the operator saw that."""
+
+    slowest_ms: float
+    seen_ns: int
+
+
 class Operator:
     """The admin API over one connection."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession, log: Path) -> None:
+    def __init__(self, url: str, session: aiohttp.ClientSession, log: Path, pid: int) -> None:
         self.url = url
+        self.pid = pid
         self._session = session
         self._log = log
 
@@ -56,6 +66,20 @@ class Operator:
         headers, _ = await self._ask(f"/admin/flags/{flag}/{'kill' if kill else 'revive'}", 200)
         acked_ns = time.monotonic_ns()
         return Flip(Cursor.parse(headers["Wigwag-Cursor"]).revision, sent_ns, acked_ns)
+
+    async def proven(self, revision: int, clients: int, timeout_s: float) -> Proof:
+        """Wait until the server says that every client has this revision in force. Raises BenchFailed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    async with self._session.get(f"{self.url}/admin/propagation/{revision}") as response:
+                        found = await response.json()
+                    if found["complete"] and found["counts"]["confirmed"] == clients:
+                        return Proof(found["ms"]["max"], time.monotonic_ns())
+                    await asyncio.sleep(PROOF_EVERY_S)
+        raise BenchFailed(
+            f"revision {revision} was not confirmed by all {clients} within {timeout_s:g} s: {found['counts']}"
+        )
 
     async def admitted(self) -> None:
         """Wait until the server knows the bootstrap token: it may listen a moment earlier."""
@@ -79,16 +103,16 @@ class Operator:
 
 
 @asynccontextmanager
-async def running_server(store: str, folder: Path) -> AsyncGenerator[Operator]:
-    """Run a server on the store until the context is left. Raises BenchFailed."""
+async def running_server(store: str, folder: Path, token: str = "") -> AsyncGenerator[Operator]:
+    """Run a server on the store until the context is left; several on one store need one token. Raises BenchFailed."""
     log = folder / "server.log"
-    token = f"ww_admin_{secrets.token_urlsafe(32)}"
+    token = token or f"ww_admin_{secrets.token_urlsafe(32)}"
     process = await _started(store, folder, log, token)
     try:
         url = await _address(process, log)
         headers, timeout = {"Authorization": f"Bearer {token}"}, aiohttp.ClientTimeout(ANSWER_S)
         async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
-            operator = Operator(url, session, log)
+            operator = Operator(url, session, log, process.pid)
             try:
                 await operator.admitted()
             except (aiohttp.ClientError, TimeoutError) as error:

@@ -14,6 +14,10 @@ TIMES = {
     "lastMs": "sent → last client",
     "ackToLastMs": "acknowledged → last client",
 }
+PROOF = {
+    "confirmedMs": "commit → all confirmed, on the server's clock",
+    "provenMs": "sent → operator sees all confirmed",
+}
 READS = {"redis": "one Redis read, loopback, decoded", "sqlite": "one SQLite SELECT, decoded"}
 POINTS = ("p50", "p90", "p99", "max")
 
@@ -38,8 +42,8 @@ def _propagation(result: Any, parameters: Any) -> Table:
     clients, interval_s = parameters["clients"], parameters["pollIntervalS"]
     push, polling = result["push"], result["polling"]
     rows = [
-        *_times(f"push, {push['flips']} kills", push),
-        *_times(f"polling every {interval_s:g} s, {polling['flips']} flips", polling),
+        *_times(f"push, {push['flips']} kills", push, {**TIMES, **PROOF}),
+        *_times(f"polling every {interval_s:g} s, {polling['flips']} flips", polling, TIMES),
     ]
     return table(
         f"Flip → {clients} clients, on {result['store']['kind']} {result['store']['version']} (ms)",
@@ -49,8 +53,8 @@ def _propagation(result: Any, parameters: Any) -> Table:
     )
 
 
-def _times(approach: str, measured: Any) -> Iterator[tuple[Any, ...]]:
-    for index, (name, words) in enumerate(TIMES.items()):
+def _times(approach: str, measured: Any, times: dict[str, str]) -> Iterator[tuple[Any, ...]]:
+    for index, (name, words) in enumerate(times.items()):
         yield ("" if index else approach, words, *(measured[name][point] for point in POINTS))
 
 

@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.harness import report, show, table
-from bench.propagation import _allow_open_files, _until_interrupted
+from bench.propagation import _until_interrupted, allow_open_files
 from bench.propagation_load import BenchFailed
 from bench.soak_crowd import Census, Crowd, crowded
 from bench.soak_faults import FAILURES, FAULTS
@@ -85,7 +85,7 @@ class Scene:
 def main() -> None:
     """Soak and show."""
     plan, as_json = _read_options()
-    _allow_open_files()
+    allow_open_files()
     try:
         with tempfile.TemporaryDirectory(prefix="wigwag-bench-") as folder:
             result = uvloop.run(_until_interrupted(soak(plan, Path(folder))))

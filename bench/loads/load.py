@@ -29,6 +29,7 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     store: str = ""
     reads: int = 0
     rounds: int = 1
+    confirm: bool = False
 
 
 class Arrivals:

@@ -13,20 +13,24 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from wigwag.identity import new_instance
 from wigwag.local import ALWAYS_CURRENT, LocalFeed, LocalFlags
 from wigwag.local_kills import LocalKills
 from wigwag.settings import Settings
 from wigwag.subscriptions import Subscriptions
+from wigwag.telemetry import Sources, Telemetry
 from wigwag_proto.commit import Commit
 from wigwag_proto.disk_io import DiskCopy, load_snapshot
 from wigwag_proto.errors import WigwagError
-from wigwag_proto.flag import Kill
+from wigwag_proto.flag import Flag, Kill
 from wigwag_proto.http_feed_io import HttpFeed, Upstream
 from wigwag_proto.replica import Replica
 from wigwag_proto.ruleset import FlagChange, Ruleset
+from wigwag_proto.runs import RunCount
 from wigwag_proto.snapshot import Snapshot
 from wigwag_proto.supervisor import Supervisor
 from wigwag_proto.tasks_io import Tasks, finish
+from wigwag_proto.telemetry import INSTANCE_HEADER, ROWS_LIMIT, OutcomeRow, instance_header
 
 logger = logging.getLogger(__name__)
 
@@ -73,11 +77,14 @@ class Feed:
         self._ended = asyncio.Event()
         self._abandoned = False
         self._threaded = False
+        self._told = False  # of a state by the reports
+        self._telemetry: Telemetry | None = None
         self._source: HttpFeed | LocalFeed
         if isinstance(shared.upstream, LocalFlags):
             self.supervisor.proven_at = ALWAYS_CURRENT
             self._source = LocalFeed(shared.upstream, self.supervisor, self.take)
         else:
+            self._telemetry = _telemetry(shared, shared.upstream)
             self._source = HttpFeed(
                 shared.upstream,
                 self.supervisor,
@@ -86,6 +93,7 @@ class Feed:
                 on_emergencies=self.kills_changed,
                 on_progress=self._progressed,
                 guard=self.guard,
+                headers={INSTANCE_HEADER: instance_header(self._telemetry.reports.instance)} if self._telemetry else {},
             )
         if shared.disk_path is not None:
             spacing_s = shared.settings.save_spacing_s
@@ -172,6 +180,8 @@ class Feed:
         """Touch nothing of it any more: it belongs to another process, or to an event loop that is stuck or gone."""
         self._abandoned = True
         self._source.abandon()
+        if self._telemetry is not None:
+            self._telemetry.abandon()
 
     async def refresh(self, timeout_s: float) -> None:
         """Wait for the newest state. Raises RefreshFailed."""
@@ -204,6 +214,8 @@ class Feed:
         self._tasks.start("wigwag unknown flags", self._report_unknown())
         if settings.kill_file is not None:
             self._tasks.start("wigwag kill file", local_kills.run())
+        if self._telemetry is not None:
+            self._tasks.start("wigwag telemetry", self._telemetry.run())
         await self._source.start()
         await self._source.settled(settings.start_timeout_s)
         self._begun.set()
@@ -234,26 +246,49 @@ class Feed:
             await self._source.close(max(0.1, end - time.monotonic()))
             if self.disk is not None and not self._hurry.is_set() and not self._abandoned:
                 work = [
-                    self._tasks.start("wigwag last write", self.disk.flush()),
+                    self._tasks.start("wigwag last words", self._last_words()),
                     self._tasks.start("wigwag hurry", self._hurry.wait()),
                 ]
                 left_s = max(0.0, end - time.monotonic())
                 await asyncio.wait(work, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
             await self._tasks.close(max(0.1, end - time.monotonic()))
+            if self._telemetry is not None and not self._abandoned:
+                await self._telemetry.close()
         finally:
             self._abandoned = True
             self._ended.set()
+
+    async def _last_words(self) -> None:
+        """Bring to the disk what is not there yet, and to the server what was counted; neither waits for the other."""
+        async with asyncio.TaskGroup() as tasks:
+            if self.disk is not None:
+                tasks.create_task(self.disk.flush(), name="wigwag last write")
+            if self._telemetry is not None:
+                tasks.create_task(self._telemetry.farewell(), name="wigwag farewell")
 
     # What the feed reports.
 
     def _loaded(self) -> None:
         cursor = self.replica.cursor
         if cursor is not None and not self._abandoned:
-            self._changed(self._shared.ruleset.load(self.replica.records, cursor.revision))
+            changes = self._shared.ruleset.load(self.replica.records, cursor.revision)
+            # What a client begins with, it says when it opens its stream.
+            self._in_force(changes, urgent=self._told)
+            self._changed(changes)
 
     def _committed(self, commit: Commit) -> None:
         if not self._abandoned:
-            self._changed(self._shared.ruleset.apply(commit.changes, commit.revision))
+            changes = self._shared.ruleset.apply(commit.changes, commit.revision)
+            self._in_force(changes, urgent=True, absorbed=bool(commit.absorbs))
+            self._changed(changes)
+
+    def _in_force(self, changes: list[FlagChange], *, urgent: bool, absorbed: bool = False) -> None:
+        """Take note for the reports that the state which the replica is at is in force now."""
+        self._told = True
+        if self._telemetry is not None:
+            kills = urgent and (absorbed or any(_kill(change.before) != _kill(change.after) for change in changes))
+            spread_s = self.supervisor.confirm_spread_s
+            self._telemetry.applied(str(self.replica.cursor), urgent=kills, spread_s=spread_s)
 
     def kills_changed(self) -> None:
         """Put all kills that are not in the log into force: emergencies of a server, and those of this machine."""
@@ -278,3 +313,25 @@ class Feed:
             self._shared.ruleset.proven_at = self.supervisor.proven_at
         self._progress.set()
         self._shared.on_progress()
+
+
+def outcome_row(run: RunCount) -> OutcomeRow:
+    """Return how the code behind a flag fared as a report carries it. A cancelled run is neither good nor bad."""
+    calls = run.successes + run.errors + run.cancelled
+    return OutcomeRow(run.flag, run.enabled, calls, run.errors, round(run.seconds * 1000))
+
+
+def _telemetry(shared: Shared, upstream: Upstream) -> Telemetry | None:
+    """Return what reports for one run, under an identity of its own; None where nothing is to be reported."""
+    settings, usage = shared.settings, shared.ruleset.usage
+    if settings.report_every_s <= 0:
+        return None
+    sources = Sources(
+        usage=lambda: usage.drain_in_steps(shared.ruleset.live),
+        outcomes=lambda: [outcome_row(run) for run in shared.ruleset.drain_runs(ROWS_LIMIT)],
+    )
+    return Telemetry(upstream, new_instance(settings.label), sources, every_s=settings.report_every_s)
+
+
+def _kill(flag: Flag | None) -> Kill | None:
+    return None if flag is None else flag.kill

@@ -20,6 +20,11 @@ def default_kill_file() -> Path | None:
     return Path(name) if name else None
 
 
+def default_label() -> str:
+    """Return the label that `WIGWAG_LABEL` gives this process."""
+    return os.environ.get("WIGWAG_LABEL", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All times are seconds.
@@ -30,7 +35,9 @@ class Settings:
     every process that looks at it, one a line; it is looked at every `kill_file_every_s`. Names that code asks for
     and that no flag has are logged, once each, every `report_unknown_s`. `close_timeout_s` bounds how long a close
     takes, whatever the network and the disk do. `flag_file_every_s` is how often the file of a client without a server
-    is looked at.
+    is looked at. `label` says to operators what this process is for, beside its host
+    and process id. How flags were decided is reported every `report_every_s`; 0 reports nothing at all, and then
+    nobody can see whether a kill is in force here.
     """
 
     cache_dir: Path | None = field(default_factory=default_cache_dir)
@@ -43,4 +50,6 @@ class Settings:
     kill_file_every_s: float = 1.0
     flag_file_every_s: float = 0.5
     report_unknown_s: float = 10.0
+    label: str = field(default_factory=default_label)
+    report_every_s: float = 10.0
     patience: Patience = field(default_factory=Patience)

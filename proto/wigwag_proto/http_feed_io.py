@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -84,7 +84,9 @@ class HttpFeed:
         on_emergencies: Callable[[], None],
         on_progress: Callable[[], None],
         guard: AbstractContextManager[Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
+        """`headers` go along with every request: who this is, say."""
         self.supervisor = supervisor
         self._upstream = upstream
         self._on_loaded = on_loaded
@@ -92,6 +94,7 @@ class HttpFeed:
         self._on_emergencies = on_emergencies
         self._on_progress = on_progress
         self._guard = nullcontext() if guard is None else guard
+        self._headers = headers or {}
         self._tasks = Tasks()
         self._rng = random.Random()  # noqa: S311 - jitter, not a secret
         self._session: aiohttp.ClientSession | None = None
@@ -103,7 +106,7 @@ class HttpFeed:
     async def start(self) -> None:
         """Begin to follow. Returns at once; `settled` tells when the first attempt is over."""
         self._session = aiohttp.ClientSession(
-            headers={"Authorization": f"Bearer {self._upstream.key}"},
+            headers={"Authorization": f"Bearer {self._upstream.key}", **self._headers},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._upstream.connect_timeout_s),
         )
         self._handle(Start())
@@ -135,16 +138,10 @@ class HttpFeed:
                     await asyncio.wait_for(self._session.close(), left_s)
 
     def abandon(self) -> None:
-        """Leave everything as it is: it belongs to another process, or to an event loop that runs no more.
-
-        After a fork, the sockets and the selector are those of the parent. Closing a connection would say goodbye on
-        its socket (TLS) and take it out of its selector (epoll is shared), and aiohttp does so as soon as one of its
-        objects is collected. A connector that counts as closed is left alone; it has no public way to say so.
-        """
+        """Leave everything as it is: it belongs to another process, or to an event loop that runs no more."""
         self._closed = True
-        if self._session is not None and (connector := self._session.connector) is not None:
-            connector._closed = True  # noqa: SLF001
-            self._session.detach()
+        if self._session is not None:
+            abandon_session(self._session)
 
     def _handle(self, event: Event) -> None:
         if self._closed:
@@ -272,6 +269,18 @@ class HttpFeed:
                     self._handle(StreamSaid(stream, decode_event(event), sent_at))
                 if not events:
                     self._handle(StreamSaid(stream, None, sent_at))
+
+
+def abandon_session(session: aiohttp.ClientSession) -> None:
+    """Touch nothing of a session any more.
+
+    After a fork, the sockets and the selector are those of the parent. Closing a connection would say goodbye on
+    its socket (TLS) and take it out of its selector (epoll is shared), and aiohttp does so as soon as one of its
+    objects is collected. A connector that counts as closed is left alone; it has no public way to say so.
+    """
+    if (connector := session.connector) is not None:
+        connector._closed = True  # noqa: SLF001
+        session.detach()
 
 
 class _Unusable(Exception):

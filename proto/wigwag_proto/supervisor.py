@@ -16,6 +16,8 @@ from wigwag_proto.events import Emergencies, Goodbye, Hello, Patch, Put, StreamE
 from wigwag_proto.replica import Applied, Replica
 from wigwag_proto.snapshot import Emergency, Snapshot
 
+LONGEST_SPREAD_S = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -160,6 +162,7 @@ class Supervisor:
     answer_failure: Failure | None = None  # what became of that one
     opened_at: float | None = None
     polling: bool = False
+    confirm_spread_s: float = 0.0  # over how long the server wants a kill to be confirmed
     _stream: int = 0
     _request: int = 0
     _fetching: bool = False
@@ -334,6 +337,7 @@ class Supervisor:
         self.polling = False
         self._poll_at = None
         self._heartbeat_s = max(hello.heartbeat_ms, 1) / 1000
+        self.confirm_spread_s = min(max(hello.confirm_spread_ms, 0) / 1000, LONGEST_SPREAD_S)
         self._refused = self._refused.reset()
         self.settled = True
         self.last_failure = None

@@ -4,7 +4,7 @@ Adding is not atomic. Two threads that count the same outcome at the same moment
 than the decision, and the counts are for people who ask "is this still used?".
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 import msgspec
 
@@ -92,18 +92,25 @@ class Usage:
         The tallies of a flag that is no longer `living` are forgotten once they are drained empty: a pin that still
         counts on a flag deleted before the last drain is the one thing that goes uncounted.
         """
-        counts = [
-            _drained(key, outcome, tally)
-            for table in (self._flags, self._unknown)
-            for key, usage in list(table.items())
-            for outcome, tally in list(usage.tallies.items())
-            if tally.n
-        ]
+        return [count for some in self.drain_in_steps(living) for count in some]
+
+    def drain_in_steps(self, living: Collection[str], flags_at_once: int = 250) -> Iterator[list[UsageCount]]:
+        """Drain as `drain` does, in steps that each take well below a millisecond: others may run in between."""
+        drained: set[str] = set()
+        for table in (self._flags, self._unknown):
+            entries = list(table.items())
+            for begin in range(0, len(entries), flags_at_once):
+                counts = [
+                    _drained(key, outcome, tally)
+                    for key, usage in entries[begin : begin + flags_at_once]
+                    for outcome, tally in list(usage.tallies.items())
+                    if tally.n
+                ]
+                drained.update(count.flag for count in counts)
+                yield counts
         if len(self._flags) > len(living):
-            drained = {count.flag for count in counts}
             for key in [key for key in list(self._flags) if key not in living and key not in drained]:
                 del self._flags[key]
-        return counts
 
 
 def _drained(key: str, outcome: Outcome, tally: Tally) -> UsageCount:

@@ -10,8 +10,11 @@ from wigwag_server.admin import (
     explanations,
     flags,
     histories,
+    instances,
     keys,
     kills,
+    metrics,
+    propagation,
     segments,
     transfers,
 )
@@ -19,11 +22,12 @@ from wigwag_server.services import SERVICES, Services
 from wigwag_server.web import cors, ofrep
 from wigwag_server.web.api_description import API, ApiDescription, docs_page, openapi_json
 from wigwag_server.web.health import healthz, readyz
-from wigwag_server.web.metrics import metrics
+from wigwag_server.web.metrics import metrics as prometheus
 from wigwag_server.web.middleware import identify, problems
 from wigwag_server.web.simple_flag import simple_flag
 from wigwag_server.web.snapshot import snapshot
 from wigwag_server.web.stream import stream
+from wigwag_server.web.telemetry import telemetry
 
 
 def build_app(services: Services) -> web.Application:
@@ -42,9 +46,10 @@ def build_app(services: Services) -> web.Application:
             web.options("/ofrep/{path:.*}", cors.preflight),
             web.get("/api/flags/{name}", simple_flag),
             web.options("/api/{path:.*}", cors.preflight),
+            web.post("/v1/telemetry", telemetry),
             web.get("/healthz", healthz),
             web.get("/readyz", readyz),
-            web.get("/metrics", metrics),
+            web.get("/metrics", prometheus),
             web.get("/openapi.json", openapi_json),
             web.get("/docs", docs_page),
             web.get("/admin/flags", flags.list_flags),
@@ -88,6 +93,10 @@ def build_app(services: Services) -> web.Application:
             web.post("/admin/approvals/{id}/withdraw", approvals.withdraw),
             web.get("/admin/audit", audit.read_audit),
             web.get("/admin/audit/verify", audit.verify_audit),
+            web.get("/admin/propagation/{revision}", propagation.show_propagation),
+            web.get("/admin/instances", instances.list_instances),
+            web.get("/admin/flags/{name}/metrics", metrics.show_metrics),
+            web.get("/admin/usage", metrics.show_usage),
         ]
     )
     app[API] = ApiDescription(app.router)

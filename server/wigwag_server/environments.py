@@ -79,6 +79,7 @@ class Environments:
         emergencies.watchers.append(notices.emergencies_changed)
         environment.listeners += [hub, catalog, expiry, emergencies, evaluator, notices]
         environment.on_overruled.append(lambda records: emergencies.hold(lost_kills(records)))
+        environment.listeners.append(services.instances.follow(environment.replica))
         services.environments[name] = environment
         services.hubs[name] = hub
         services.catalogs[name] = catalog
@@ -100,6 +101,7 @@ class Environments:
         services.emergencies.pop(name)
         services.evaluators.pop(name)
         services.notices.pop(name).end()
+        services.instances.forget(name)
         await hub.drain(services.settings.drain_s)
         await environment.close()
         await self._tasks.pop(name).close()

@@ -17,13 +17,19 @@ from wigwag_server.auth.guard import Guard
 from wigwag_server.auth.key_watch import KeyWatch
 from wigwag_server.auth.keys import Keys
 from wigwag_server.auth.last_use import LastUse
+from wigwag_server.catalog import Catalog
 from wigwag_server.environment import Environment
 from wigwag_server.environments import PRODUCTION, Environments
+from wigwag_server.instances.instances import Instances
+from wigwag_server.instances.roster import Roster
 from wigwag_server.log import HttpLog
 from wigwag_server.services import Services
 from wigwag_server.settings import BadSetting, Listen, Settings
+from wigwag_server.store.beside import open_beside
 from wigwag_server.store.from_url import open_store
 from wigwag_server.store.store import Store
+from wigwag_server.usage.intake import Intake
+from wigwag_server.usage.usage_store import UsageStore
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +54,12 @@ async def running(settings: Settings) -> AsyncGenerator[Running]:
     store = await open_store(settings.store, settle_s=settings.settle_s)
     tasks = Tasks()
     try:
-        services = await _open(settings, store, tasks)
+        roster, usage = await open_beside(settings.store, instances_limit=settings.limits.instances)
+    except BaseException:
+        await store.close()
+        raise
+    try:
+        services = await _open(settings, store, tasks, roster, usage)
         runner = web.AppRunner(
             build_app(services),
             access_log=None,
@@ -67,17 +78,22 @@ async def running(settings: Settings) -> AsyncGenerator[Running]:
             await _close(services)
     finally:
         await tasks.close()
-        await store.close()
+        for each in (roster, usage, store):
+            await each.close()
 
 
-async def _open(settings: Settings, store: Store, tasks: Tasks) -> Services:
+async def _open(settings: Settings, store: Store, tasks: Tasks, roster: Roster, usage: UsageStore) -> Services:
     folder = _data_dir(settings)
     server_id = secrets.token_hex(6)
     system = Environment(SYSTEM, store, tasks, folder)
     keys = Keys(system.replica)
     system.listeners.append(keys)
     uses = LastUse()
-    services = Services(settings, server_id, tasks, system, keys, Guard(keys, uses, settings.limits), uses)
+    instances = Instances(roster, server_id, limit=settings.limits.instances)
+    catalogs: dict[str, Catalog] = {}
+    intake = Intake(usage, catalogs)
+    guard = Guard(keys, uses, settings.limits)
+    services = Services(settings, server_id, tasks, system, keys, guard, uses, instances, intake, catalogs=catalogs)
     watch = KeyWatch(system, keys, uses, hubs=services.hubs, notices=services.notices)
     system.listeners.append(watch)
     environments = Environments(services, store, folder)
@@ -88,6 +104,8 @@ async def _open(settings: Settings, store: Store, tasks: Tasks) -> Services:
     tasks.start("environments", environments.run())
     tasks.start("ends of keys", watch.end_streams())
     tasks.start("uses of keys", watch.write_uses())
+    tasks.start("roster of instances", instances.run())
+    tasks.start("usage", intake.run())
     return services
 
 
@@ -131,5 +149,6 @@ async def _drain(services: Services, site: web.TCPSite) -> None:
 
 
 async def _close(services: Services) -> None:
+    await services.instances.close()
     for environment in (services.system, *services.environments.values()):
         await environment.close()

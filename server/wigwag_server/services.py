@@ -16,10 +16,12 @@ from wigwag_server.catalog import Catalog
 from wigwag_server.emergencies import Emergencies
 from wigwag_server.environment import Environment
 from wigwag_server.hub.hub import Hub
+from wigwag_server.instances.instances import Instances
 from wigwag_server.ofrep.evaluator import Evaluator
 from wigwag_server.ofrep.notices import Notices
 from wigwag_server.problems import Problem
 from wigwag_server.settings import Settings
+from wigwag_server.usage.intake import Intake
 
 T = TypeVar("T")
 
@@ -35,6 +37,8 @@ class Services:
     keys: Keys
     guard: Guard
     uses: LastUse
+    instances: Instances
+    usage: Intake
     environments: dict[str, Environment] = field(default_factory=dict)
     hubs: dict[str, Hub] = field(default_factory=dict)
     catalogs: dict[str, Catalog] = field(default_factory=dict)

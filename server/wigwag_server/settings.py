@@ -68,6 +68,7 @@ class Limits:
     writes_per_s: float = 100.0
     snapshots_at_once: int = 256
     context_bytes: int = 64 * 1024
+    instances: int = 50_000
 
 
 @dataclass(frozen=True, slots=True)

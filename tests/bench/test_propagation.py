@@ -93,6 +93,9 @@ def check(result: Any, kind: str) -> None:
             assert set(result[approach][name]) == SUMMARY
             assert result[approach][name]["count"] == flips
         assert 0 < result[approach]["firstMs"]["min"] <= result[approach]["lastMs"]["max"]
+    for name in ("confirmedMs", "provenMs"):
+        assert result["push"][name]["count"] == EVENTS
+        assert result["push"][name]["min"] >= 0
     assert result["polling"]["atRest"]["requests"] > 0
     assert result["reads"]["storeLatencyNs"]["count"] == 100
     assert result["reads"]["local"]["ns"]["min"] > 0
@@ -110,7 +113,7 @@ async def test_every_flip_reaches_every_client_and_nothing_is_left_running(store
     assert (status, errors) == (0, "")
     result = json.loads(output)
     check(result, store)
-    assert [len(table.rows) for table in tables(result)] == [10, 2, 3]
+    assert [len(table.rows) for table in tables(result)] == [12, 2, 3]
 
 
 async def test_a_given_redis_is_left_as_it_was(redis_server: RedisServer, tmp_path: Path) -> None:

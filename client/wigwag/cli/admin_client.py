@@ -133,6 +133,15 @@ class AdminClient:
         except (aiohttp.ClientError, OSError) as error:
             raise self._unreachable("GET", _reason(error)) from None
 
+    async def propagation(self, revision: int) -> Plain:
+        """Return where a revision is in force."""
+        return await self._request("GET", f"/admin/propagation/{revision}")
+
+    async def instances(self, state: str | None, limit: int) -> Plain:
+        """Return the client instances."""
+        query = f"&state={quote(state)}" if state else ""
+        return await self._request("GET", f"/admin/instances?limit={limit}{query}")
+
     async def snapshot(self) -> Plain:
         """Return what a server key sees. The key picks the environment."""
         return await self._request("GET", "/v1/snapshot")

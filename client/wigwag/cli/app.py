@@ -12,6 +12,7 @@ from wigwag.cli.codegen import codegen
 from wigwag.cli.environments import environments
 from wigwag.cli.explaining import explain
 from wigwag.cli.history import history, revert
+from wigwag.cli.instances import instances
 from wigwag.cli.keys import keys
 from wigwag.cli.reading import flags, show
 from wigwag.cli.segments import segments
@@ -28,6 +29,7 @@ Exit codes:
   3  no server can be reached
   4  not authorised
   5  there is no such flag
+  6  done, but not everybody has confirmed it in time (kill --wait)
   7  nothing has changed yet: the change waits for a second person
 
 The server is found by --url and --token, else by WIGWAG_URL and WIGWAG_TOKEN, else by the .wigwag/dev.json that
@@ -80,6 +82,7 @@ for name, function in (
     ("diff", diff),
     ("validate", validate),
     ("codegen", codegen),
+    ("instances", instances),
 ):
     app.command(name)(function)
 for name, group in (

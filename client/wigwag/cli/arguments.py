@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from wigwag.cli.flag_edit import CLEARABLE, read_percent, read_rule
+from wigwag.cli.proof import read_timeout
 from wigwag.cli.times import read_until
 from wigwag_proto.validate import check_key
 
@@ -58,6 +59,10 @@ Until = Annotated[
         help="The kill ends by itself then: 30m, 2h, or 2030-01-31T12:00:00Z.",
         show_default=False,
     ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option("--timeout", metavar="TIME", parser=_reader(read_timeout), help="For so long.  [default: 10s]"),
 ]
 Percent = Annotated[
     float | None,

@@ -15,6 +15,7 @@ class ExitCode(IntEnum):
     UNREACHABLE = 3
     UNAUTHORISED = 4
     NO_SUCH_FLAG = 5
+    NOT_CONFIRMED = 6
     WAITING = 7
     INTERRUPTED = 130
     BROKEN_PIPE = 141

@@ -43,7 +43,7 @@ async def tail(
     if call.options.environment not in (None, environment):
         raise Stop(f"this key is for {environment}, not for {call.environment}", ExitCode.USAGE)
     tasks = Tasks()
-    async with FlagClient(server.url, server.secret, settings=Settings(cache_dir=None)) as flags:
+    async with FlagClient(server.url, server.secret, settings=Settings(cache_dir=None, label="wigwag tail")) as flags:
         note(f"following {environment} at {server.url}; Ctrl-C ends it")
         tasks.start("connection notes", _note_losses(flags))
         try:

@@ -5,15 +5,18 @@ from typing import Annotated, Any
 
 import typer
 
-from wigwag.cli.arguments import Comment, DryRun, Key, Keys, Until, Yes
+from wigwag.cli.arguments import Comment, DryRun, Key, Keys, Timeout, Until, Yes
 from wigwag.cli.call import Call, command
 from wigwag.cli.exits import ExitCode, Stop
 from wigwag.cli.flag_words import summary
 from wigwag.cli.output import note, say, say_json
+from wigwag.cli.proof import follow, note_anonymous, note_laggards, verdict
 from wigwag.cli.terminal import typed_line
 
 Plain = dict[str, Any]
 Texts = list[str] | None
+
+WAIT_S = 10.0
 
 
 @command
@@ -28,10 +31,16 @@ async def kill(
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Shown to whoever looks.", show_default=False)] = "",
     until: Until = None,
     dry_run: DryRun = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until every app has confirmed it.", show_default=False)
+    ] = False,
+    timeout_s: Timeout = None,
 ) -> None:
     """Turn flags off for everyone, now, above all their rules. Nothing is asked.
 
-    Several are killed in one revision. Their configuration stays as it is, and "revive" puts it in force again.
+    Several are killed in one revision. Their configuration stays as it is, and "revive" puts it in force again. With
+    --wait it ends with 0 only when every instance that was connected has confirmed it, and else names those that have
+    not.
     """
     if not keys and not tag and not pattern:
         raise Stop("what is to be killed? Give keys, --tag or --pattern: wigwag kill checkout", ExitCode.USAGE)
@@ -42,9 +51,30 @@ async def kill(
         else:
             body = _given({"keys": keys, "tags": tag, "pattern": pattern, "reason": reason, "until": until})
             killed = await admin.post("kill", body=body, query=query)
-    if dry_run:
-        return tell(call, killed, _trial(call, killed))
-    return tell(call, killed, _killed(call, killed, until))
+        if dry_run:
+            return tell(call, killed, _trial(call, killed))
+        words = _killed(call, killed, until)
+        if not wait and timeout_s is None:
+            return tell(call, killed, words)
+        revision = _revision(killed)
+        if revision is None:
+            tell(call, killed, words)
+            raise Stop("without the store it cannot be told who has it in force", ExitCode.NOT_CONFIRMED)
+        if not call.options.as_json:
+            say(words)
+        seen = await follow(admin, revision, WAIT_S if timeout_s is None else timeout_s)
+    tell(call, {**killed, "propagation": seen}, verdict(seen))
+    note_anonymous(seen)
+    if not seen["complete"]:
+        note_laggards(seen)
+        raise Stop("not everybody has confirmed it in time", ExitCode.NOT_CONFIRMED)
+    return None
+
+
+def _revision(killed: Plain) -> int | None:
+    """Return the revision of a kill, of one flag or of several; None for an emergency."""
+    flags = killed.get("flags", [killed])
+    return None if "emergency" in killed or not flags else flags[0].get("revision")
 
 
 def _killed(call: Call, killed: Plain, until: Any) -> str:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -199,8 +200,8 @@ def done_answer(
 
 
 def flag_answer(
-    environment: Environment, key: str, cursor: Cursor | None, status: HTTPStatus = HTTPStatus.OK
+    environment: Environment, key: str, cursor: Cursor | None, status: HTTPStatus = HTTPStatus.OK, **beside: Any
 ) -> web.Response:
-    """Return the flag, its revision as the ETag that `If-Match` takes."""
+    """Return the flag, its revision as the ETag that `If-Match` takes, with what else is to be said `beside`."""
     flag = find_record(environment.replica.records, "flag", key)
-    return answer(flag, cursor, status, etag=str(flag.get("revision")))
+    return answer({**flag, **beside}, cursor, status, etag=str(flag.get("revision")))

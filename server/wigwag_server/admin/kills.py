@@ -17,7 +17,8 @@ from wigwag_server.admin.comments import read_comment
 from wigwag_server.admin.find import find_record
 from wigwag_server.admin.flag_commands import KillFlags, ReviveFlag, matching_keys, tagged_keys
 from wigwag_server.admin.flags import done_answer, flag_answer
-from wigwag_server.admin.query_shapes import WriteQuery
+from wigwag_server.admin.proof_shapes import KillQuery
+from wigwag_server.admin.propagation import WAIT, proof_within, read_wait
 from wigwag_server.admin.writing import read_dry_run, write
 from wigwag_server.auth.keys import Key
 from wigwag_server.auth.rights import Right
@@ -36,12 +37,12 @@ KILL_TIMEOUT_S = 1.0
     needs=Right.KILL,
     takes=shapes.KillBody | None,
     gives={200: (Flag, Trial), 202: Declared},
-    query=WriteQuery,
+    query=KillQuery,
 )
 async def kill_flag(request: web.Request) -> web.Response:
     """POST /admin/flags/{name}/kill: off, everywhere, above all rules. The body is optional."""
-    _, caller, environment = admit(request)
-    key, dry_run = read_key(request), read_dry_run(request)
+    services, caller, environment = admit(request)
+    key, dry_run, wait_s = read_key(request), read_dry_run(request, WAIT), read_wait(request)
     plain = await read_object(request, optional=True)
     found: list[Violation] = []
     comment = read_comment(request, plain, found)
@@ -50,7 +51,10 @@ async def kill_flag(request: web.Request) -> web.Response:
     command = KillFlags((key,), by=caller.name, reason=body.reason, until=body.until)
     if dry_run or body.dry_run:
         return done_answer(environment, key, await write(request, environment, command, caller, "", dry_run=True))
-    return done_answer(environment, key, await carry_out(request, environment, caller, command, comment))
+    done = await carry_out(request, environment, caller, command, comment)
+    if isinstance(done, web.Response):
+        return done
+    return flag_answer(environment, key, done, **await proof_within(services, environment, done, wait_s))
 
 
 @operation(
@@ -58,12 +62,12 @@ async def kill_flag(request: web.Request) -> web.Response:
     needs=Right.KILL,
     takes=shapes.KillMany,
     gives={200: (Killed, Trial), 202: Declared},
-    query=WriteQuery,
+    query=KillQuery,
 )
 async def kill_flags(request: web.Request) -> web.Response:
     """POST /admin/kill: several flags, by key, tag or pattern, in one revision."""
-    _, caller, environment = admit(request)
-    dry_run = read_dry_run(request)
+    services, caller, environment = admit(request)
+    dry_run, wait_s = read_dry_run(request, WAIT), read_wait(request)
     plain = await read_object(request)
     found: list[Violation] = []
     comment = read_comment(request, plain, found)
@@ -80,6 +84,7 @@ async def kill_flags(request: web.Request) -> web.Response:
             "environment": environment.name,
             "cursor": str(done),
             "flags": still_there(environment, command.all_keys),
+            **await proof_within(services, environment, done, wait_s),
         },
         done,
     )
@@ -90,12 +95,12 @@ async def kill_flags(request: web.Request) -> web.Response:
     needs=Right.REVIVE,
     takes=shapes.CommentBody | None,
     gives={200: (Flag, Trial)},
-    query=WriteQuery,
+    query=KillQuery,
 )
 async def revive_flag(request: web.Request) -> web.Response:
     """POST /admin/flags/{name}/revive: lift the kill; the configuration under it is in force again."""
     services, caller, environment = admit(request)
-    key, dry_run = read_key(request), read_dry_run(request)
+    key, dry_run, wait_s = read_key(request), read_dry_run(request, WAIT), read_wait(request)
     plain = await read_object(request, optional=True)
     found: list[Violation] = []
     comment = read_comment(request, plain, found)
@@ -122,7 +127,7 @@ async def revive_flag(request: web.Request) -> web.Response:
             raise
         cursor = environment.replica.cursor
     await services.run_to_end(emergencies.call_off(key))
-    return flag_answer(environment, key, cursor)
+    return flag_answer(environment, key, cursor, **await proof_within(services, environment, cursor, wait_s))
 
 
 async def carry_out(

@@ -22,6 +22,7 @@ from wigwag_proto.snapshot import snapshot_to_plain
 from wigwag_server.hub.connection import Connection, frame
 from wigwag_server.hub.resume import resume
 from wigwag_server.hub.ring import Ring
+from wigwag_server.instances.spread import confirm_spread_ms
 
 STUCK_S = 15.0
 LAGGARD_CHECK_S = 0.02
@@ -136,6 +137,7 @@ class Hub:
             outcome=begin.outcome,
             cause=begin.cause,
             heartbeat_ms=round(self.heartbeat_s * 1000),
+            confirm_spread_ms=confirm_spread_ms(len(self.connections)),
             server=self._server_id,
         )
         connection.send(encode_hello(hello))

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from wigwag_proto.flag import Flag, Segment
 from wigwag_proto.snapshot import Emergency
+from wigwag_proto.telemetry import INSTANCE_HEADER
 from wigwag_server.auth.keys import KeyKind
 from wigwag_server.hub.hub import Hub
 from wigwag_server.problems import Problem
@@ -54,6 +55,7 @@ async def snapshot(request: web.Request) -> web.StreamResponse:
     if proven_at is not None:
         headers[AGE_HEADER] = str(max(0, ceil((time.monotonic() - proven_at) * 1000)))
     held = {each.value for each in request.if_none_match or ()}
+    services.instances.of(environment.name).polled(request.headers.get(INSTANCE_HEADER), min(held, default=None))
     # Emergencies are not in the log, so the same cursor does not mean that nothing has changed.
     if str(environment.replica.cursor) in held and not environment.replica.emergencies:
         return web.Response(status=304, headers=headers)

@@ -5,6 +5,7 @@ from asyncio import timeout
 
 from aiohttp import HttpVersion11, web
 
+from wigwag_proto.telemetry import INSTANCE_HEADER
 from wigwag_server.auth.keys import KeyKind
 from wigwag_server.hub.connection import Connection
 from wigwag_server.services import SERVICES
@@ -38,11 +39,15 @@ async def stream(request: web.Request) -> web.StreamResponse:
     # The key may have been revoked meanwhile: who ends streams sees those that have joined.
     if request.transport is None or not services.keys.valid(key.id, time.time() * 1000):
         return response
+    last_event_id = request.headers.get("Last-Event-ID")
     chunked = request.version >= HttpVersion11
     connection = Connection(request.transport, chunked=chunked, opened_at=opened_at, key_id=key.id)
     try:
-        hub.join(connection, request.headers.get("Last-Event-ID"))
-        await connection.closed
+        hub.join(connection, last_event_id)
+        with services.instances.of(key.environment or "").streaming(
+            request.headers.get(INSTANCE_HEADER), last_event_id
+        ):
+            await connection.closed
     except BaseException:
         connection.abort()  # the head is out: an answer of any other kind would come too late
         raise

@@ -30,7 +30,7 @@ SURFACE = {
     ),
     "kill": (
         "Turn flags off for everyone, now, above all their rules.",
-        {"--tag", "--pattern", "--reason", "--until", "--dry-run"},
+        {"--tag", "--pattern", "--reason", "--until", "--dry-run", "--wait", "--timeout"},
     ),
     "revive": ("Lift a kill: the flag's configuration is in force again.", {"--comment"}),
     "delete": ("Delete a flag: code that still asks for it gets its default.", SHOWN),
@@ -99,6 +99,7 @@ SURFACE = {
     "audit list": ("Show who did what, the newest first.", {*SEARCH, "--limit"}),
     "audit export": ("Write the log as JSON lines, the oldest entry first.", SEARCH),
     "audit verify": ("Follow the chain of the log, and say where it is broken.", set()),
+    "instances": ("List the client instances: who is connected, and how fresh.", {"--state"}),
 }
 COMPLETION = {"--install-completion", "--show-completion"}
 
@@ -126,6 +127,7 @@ def test_the_help_lists_every_command_and_exit_code(bare_wigwag: Wigwag) -> None
         ("3", "no server can be reached"),
         ("4", "not authorised"),
         ("5", "there is no such flag"),
+        ("6", "done, but not everybody has confirmed it in time (kill --wait)"),
         ("7", "nothing has changed yet: the change waits for a second person"),
     ]
     assert options_in(ran.out) == {*COMMON, *COMPLETION, "--version"}

@@ -1,0 +1,1 @@
+"""Which client instances there are, and what each of them has in force."""

@@ -1,0 +1,1 @@
+"""How often flags are asked for, and what came of it."""
