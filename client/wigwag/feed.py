@@ -244,7 +244,7 @@ class Feed:
             self._begun.set()
             self._progress.set()
             await self._source.close(max(0.1, end - time.monotonic()))
-            if self.disk is not None and not self._hurry.is_set() and not self._abandoned:
+            if not self._hurry.is_set() and not self._abandoned:
                 work = [
                     self._tasks.start("wigwag last words", self._last_words()),
                     self._tasks.start("wigwag hurry", self._hurry.wait()),

@@ -10,11 +10,11 @@ from wigwag_server.admin.query_shapes import WriteQuery
 Wait = Annotated[
     str,
     Meta(
-        pattern=r"^([1-9]|[1-5][0-9])s$",
+        pattern=r"^[0-9]{1,6}(\.[0-9]{1,3})?(ms|s)?$",
         description="Answer only when every instance has confirmed, after this time at the latest: 2s, or 500ms.",
     ),
 ]
-Over = Annotated[str, Meta(pattern=r"^[1-9][mhd]$", description="How far back to look: 30m, 24h, at most 60d.")]
+Over = Annotated[str, Meta(pattern=r"^[0-9]{1,4}[mhd]$", description="How far back to look: 30m, 24h, at most 60d.")]
 State = Annotated[
     Literal["stream", "poll", "lost", "left", "unknown"], Meta(description="Only instances in this state.")
 ]
