@@ -5,7 +5,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,14 +36,15 @@ class Flip:
 class Operator:
     """The admin API over one connection."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession, log: Path) -> None:
+    def __init__(self, url: str, session: aiohttp.ClientSession, log: Path, pid: int) -> None:
         self.url = url
+        self.pid = pid
         self._session = session
         self._log = log
 
     async def put(self, flag: str, **config: Any) -> None:
-        """Create a flag."""
-        await self._ask(f"/admin/flags/{flag}", 201, config)
+        """Create a flag, or replace it."""
+        await self._ask(f"/admin/flags/{flag}", 201, config, 200)
 
     async def new_key(self) -> str:
         """Make a server key of production."""
@@ -67,28 +68,33 @@ class Operator:
         async with self._session.get(f"{self.url}/admin/flags") as response:
             return response.status == 200
 
-    async def _ask(self, path: str, expected: int, body: Any = None) -> tuple[Any, bytes]:
+    async def _ask(self, path: str, expected: int, body: Any = None, otherwise: int = 0) -> tuple[Any, bytes]:
         try:
             async with self._session.post(self.url + path, json=body) as response:
                 data = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise BenchFailed(f"the server did not answer POST {path}: {_named(error)}{tail(self._log)}") from error
-        if response.status != expected:
+        if response.status not in (expected, otherwise):
             raise BenchFailed(f"the server answered POST {path} with {response.status}: {data.decode()}")
         return response.headers, data
 
 
 @asynccontextmanager
-async def running_server(store: str, folder: Path) -> AsyncGenerator[Operator]:
-    """Run a server on the store until the context is left. Raises BenchFailed."""
+async def running_server(
+    store: str, folder: Path, *, module: str = "wigwag_server", env: Mapping[str, str] | None = None
+) -> AsyncGenerator[Operator]:
+    """Run a server on the store until the context is left. Raises BenchFailed.
+
+    `module` is what is run; it takes the options of wigwag-server, and `env` in its environment.
+    """
     log = folder / "server.log"
     token = f"ww_admin_{secrets.token_urlsafe(32)}"
-    process = await _started(store, folder, log, token)
+    process = await _started(store, folder, log, module, {"WIGWAG_BOOTSTRAP_TOKEN": token, **(env or {})})
     try:
         url = await _address(process, log)
         headers, timeout = {"Authorization": f"Bearer {token}"}, aiohttp.ClientTimeout(ANSWER_S)
         async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
-            operator = Operator(url, session, log)
+            operator = Operator(url, session, log, process.pid)
             try:
                 await operator.admitted()
             except (aiohttp.ClientError, TimeoutError) as error:
@@ -100,15 +106,17 @@ async def running_server(store: str, folder: Path) -> AsyncGenerator[Operator]:
         await ended(process)
 
 
-async def _started(store: str, folder: Path, log: Path, token: str) -> asyncio.subprocess.Process:
+async def _started(
+    store: str, folder: Path, log: Path, module: str, env: Mapping[str, str]
+) -> asyncio.subprocess.Process:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("WIGWAG_")}
     options = {"listen": "127.0.0.1:0", "store": store, "data-dir": folder / "server", "log-format": "json"}
     with log.open("wb") as output:
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "wigwag_server"),
+            *(sys.executable, "-m", module),
             *(word for name, value in options.items() for word in (f"--{name}", str(value))),
             cwd=ROOT,
-            env={**ours, "WIGWAG_BOOTSTRAP_TOKEN": token},
+            env={**ours, **env},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
