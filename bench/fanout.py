@@ -107,9 +107,7 @@ async def measure(plan: Plan, folder: Path, advance: Advance) -> dict[str, Any]:
     )
 
 
-async def _at_size(
-    size: int, plan: Plan, peers: Sequence[str], folder: Path, advance: Advance
-) -> dict[str, Any]:
+async def _at_size(size: int, plan: Plan, peers: Sequence[str], folder: Path, advance: Advance) -> dict[str, Any]:
     what = f"{size:,} streams"
     advance(what, 0, plan.events)
     async with AsyncExitStack() as stack:
@@ -139,9 +137,7 @@ async def _at_size(
     }
 
 
-async def _contestant(
-    stack: AsyncExitStack, name: str, server: Broadcaster, size: int, folder: Path
-) -> Contestant:
+async def _contestant(stack: AsyncExitStack, name: str, server: Broadcaster, size: int, folder: Path) -> Contestant:
     streams = await stack.enter_async_context(running_streams(folder, server.port, size, key=server.key))
     try:
         await streams.open(server.hello, OPEN_S)
@@ -160,7 +156,7 @@ async def _longest_step(wigwag: Wigwag, contestant: Contestant) -> list[float]:
         revision = (await wigwag.publish()).revision
         await streams.arrived(ARRIVAL_S)
         async with asyncio.timeout(ARRIVAL_S):
-            while not (found := [each for each in wigwag.stamps() if each.get("probed") == revision]):
+            while not (found := [each for each in wigwag.stamps() if each.get("probed") == revision]):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         steps.append(found[0]["longestMs"])
         await wigwag.settle(streams.expect, lambda: streams.arrived(ARRIVAL_S))

@@ -13,9 +13,7 @@ def tables(result: Any) -> list[Table]:
     names = list(dict.fromkeys(name for size in sizes for name in size["servers"]))
     columns = ("", *(f"{size['streams']:,}" for size in sizes))
     left_out = "\n".join(f"{name} was left out: {why}" for name, why in result["leftOut"].items())
-    received = [
-        (name, *(_spread(size["servers"].get(name), "fromServerMs") for size in sizes)) for name in names
-    ]
+    received = [(name, *(_spread(size["servers"].get(name), "fromServerMs") for size in sizes)) for name in names]
     asked = [(name, *(_spread(size["servers"].get(name), "fromRequestMs") for size in sizes)) for name in names]
     cpu = [(name, *(size["servers"].get(name, {}).get("cpuMs") for size in sizes)) for name in names]
     ratios = [(f"to {name}", *(_ratio(size["ratios"].get(name)) for size in sizes)) for name in names[1:]]

@@ -72,7 +72,9 @@ class Streams:
             async with asyncio.timeout(timeout_s):
                 line = await self._process.stdout.readline()
         except TimeoutError:
-            raise BenchFailed(f"not every stream had what it was to get within {timeout_s:g} s{tail(self._log)}") from None
+            raise BenchFailed(
+                f"not every stream had what it was to get within {timeout_s:g} s{tail(self._log)}"
+            ) from None
         if not line:
             raise BenchFailed(f"the load ended early{tail(self._log)}")
         return json.loads(line)

@@ -16,7 +16,6 @@ async def main() -> None:
     async def stream(request: web.Request) -> web.StreamResponse:
         queue: asyncio.Queue[Parts] = asyncio.Queue()
         async with sse_response(request) as response:
-            response.ping_interval = 3600
             await response.send("", event="hello")
             queues[queue] = None
             try:

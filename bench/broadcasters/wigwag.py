@@ -55,7 +55,7 @@ def watch(stopwatch: Stopwatch) -> None:
         stopwatch.received(commit.revision)
         committed(hub, epoch, commit)
 
-    Hub.committed = watched  # type: ignore[method-assign]  # the one place that every commit passes
+    Hub.committed = watched  # type: ignore[method-assign,assignment]  # the one place that every commit passes
 
 
 if __name__ == "__main__":
