@@ -165,6 +165,11 @@ class Wigwag:
         await self._flip(kill=False)
         await arrived()
 
+    async def change(self, times: int) -> None:
+        """Kill or revive the flag so often, without waiting for the streams."""
+        for _ in range(times):
+            await self._flip(kill=self._revision % 2 == 0)
+
     def stamps(self) -> list[dict[str, Any]]:
         """Return what the stopwatch in the server has written so far, the latest first."""
         return [json.loads(line) for line in reversed(self._stamps.read_bytes().splitlines())]

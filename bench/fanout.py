@@ -34,7 +34,7 @@ SLOW = {"starlette, uvicorn": 5, "aiohttp-sse": 5, "sse-starlette, uvicorn": 5} 
 SLOW_UP_TO = 10_000
 OPEN_S, ARRIVAL_S = 90.0, 30.0
 WARM_UP = 2
-PROBES = 5
+PROBES = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ async def _at_size(size: int, plan: Plan, peers: Sequence[str], folder: Path, ad
         "eventBytes": len(event),
         "servers": {each.name: _described(each) for each in contestants},
         "ratios": _ratios(contestants),
-        "longestStepMs": summary(longest),
+        "longestStep": {name: summary(values) for name, values in longest.items()},
     }
 
 
@@ -146,11 +146,11 @@ async def _contestant(stack: AsyncExitStack, name: str, server: Broadcaster, siz
     return Contestant(name, server, streams, SLOW.get(name, 1))
 
 
-async def _longest_step(wigwag: Wigwag, contestant: Contestant) -> list[float]:
+async def _longest_step(wigwag: Wigwag, contestant: Contestant) -> dict[str, list[float]]:
     """Return the longest step of wigwag's event loop during each of a few more fan-outs."""
     os.kill(wigwag.pid, signal.SIGUSR1)
     streams = contestant.streams
-    steps: list[float] = []
+    steps: dict[str, list[float]] = {"longestMs": [], "longestCpuMs": []}
     for _ in range(PROBES):
         streams.expect(wigwag.marker())
         revision = (await wigwag.publish()).revision
@@ -158,7 +158,8 @@ async def _longest_step(wigwag: Wigwag, contestant: Contestant) -> list[float]:
         async with asyncio.timeout(ARRIVAL_S):
             while not (found := [each for each in wigwag.stamps() if each.get("probed") == revision]):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
-        steps.append(found[0]["longestMs"])
+        for name, values in steps.items():
+            values.append(found[0][name])
         await wigwag.settle(streams.expect, lambda: streams.arrived(ARRIVAL_S))
     return steps
 

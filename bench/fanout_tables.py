@@ -17,7 +17,10 @@ def tables(result: Any) -> list[Table]:
     asked = [(name, *(_spread(size["servers"].get(name), "fromRequestMs") for size in sizes)) for name in names]
     cpu = [(name, *(size["servers"].get(name, {}).get("cpuMs") for size in sizes)) for name in names]
     ratios = [(f"to {name}", *(_ratio(size["ratios"].get(name)) for size in sizes)) for name in names[1:]]
-    steps = [("longest step", *(_spread(size, "longestStepMs") for size in sizes))]
+    steps = [
+        (f"longest step, {what}", *(_spread(size["longestStep"], name) for size in sizes))
+        for what, name in (("by the clock", "longestMs"), ("of processor time", "longestCpuMs"))
+    ]
     return [
         table("Server has the event → last client: ms, median (p90)", columns, received, caption=left_out or None),
         table("Request sent → last client: ms, median (p90); of wigwag, a kill by its API", columns, asked),

@@ -58,6 +58,11 @@ class Operator:
         acked_ns = time.monotonic_ns()
         return Flip(Cursor.parse(headers["Wigwag-Cursor"]).revision, sent_ns, acked_ns)
 
+    async def cursor(self) -> str:
+        """Return where the log is."""
+        async with self._session.get(f"{self.url}/admin/flags") as response:
+            return response.headers["Wigwag-Cursor"]
+
     async def admitted(self) -> None:
         """Wait until the server knows the bootstrap token: it may listen a moment earlier."""
         async with asyncio.timeout(START_S):
@@ -81,14 +86,15 @@ class Operator:
 
 @asynccontextmanager
 async def running_server(
-    store: str, folder: Path, *, module: str = "wigwag_server", env: Mapping[str, str] | None = None
+    store: str, folder: Path, *, module: str = "wigwag_server", env: Mapping[str, str] | None = None, token: str = ""
 ) -> AsyncGenerator[Operator]:
     """Run a server on the store until the context is left. Raises BenchFailed.
 
-    `module` is what is run; it takes the options of wigwag-server, and `env` in its environment.
+    `module` is what is run; it takes the options of wigwag-server, and `env` in its environment. `token` is the
+    admin token, which a store keeps from its first server on.
     """
     log = folder / "server.log"
-    token = f"ww_admin_{secrets.token_urlsafe(32)}"
+    token = token or f"ww_admin_{secrets.token_urlsafe(32)}"
     process = await _started(store, folder, log, module, {"WIGWAG_BOOTSTRAP_TOKEN": token, **(env or {})})
     try:
         url = await _address(process, log)
