@@ -20,10 +20,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.broadcast import FLOORS, PEERS, Broadcaster, Wigwag, cpu_s, first_event, running, running_wigwag, why_not
+from bench.broadcast import FLOORS, PEERS, running, why_not
+from bench.broadcast_wigwag import Wigwag, first_event, running_wigwag
+from bench.events import Broadcaster
 from bench.fanout_tables import tables
 from bench.harness import report, show, summary
 from bench.options import counts, positive
+from bench.processes import cpu_s
 from bench.propagation_load import BenchFailed
 from bench.session import Advance, run
 from bench.streams import Arrival, Streams, running_streams

@@ -13,10 +13,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from bench.broadcast import Broadcaster, cpu_s, first_event, running_piped, running_wigwag
+from bench.broadcast_piped import running_piped
+from bench.broadcast_wigwag import first_event, running_wigwag
+from bench.events import Broadcaster
 from bench.fanout import OPEN_S, PACKAGES
 from bench.harness import report, show, table
 from bench.options import positive
+from bench.processes import cpu_s
 from bench.session import Advance, run
 from bench.streams import running_streams
 

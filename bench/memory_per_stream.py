@@ -15,20 +15,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from bench.broadcast import (
-    FLOORS,
-    PEERS,
-    Broadcaster,
-    Wigwag,
-    first_event,
-    memory_kib,
-    running,
-    running_wigwag,
-    why_not,
-)
+from bench.broadcast import FLOORS, PEERS, running, why_not
+from bench.broadcast_wigwag import Wigwag, first_event, running_wigwag
+from bench.events import Broadcaster
 from bench.fanout import OPEN_S, PACKAGES
 from bench.harness import report, show, table
 from bench.options import positive
+from bench.processes import memory_kib
 from bench.session import Advance, run
 from bench.streams import Streams, running_streams
 

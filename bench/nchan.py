@@ -3,10 +3,15 @@
 import asyncio
 import shutil
 import socket
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+import aiohttp
+
+from bench.events import Published, marker, renumbered, revision_of
 from bench.propagation_load import BenchFailed, ended, tail
 
 NCHAN = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
@@ -42,6 +47,44 @@ http {{
     }}
 }}
 """
+
+
+class Nchan:
+    """nginx with nchan: an event is a POST, and counts as received when it is sent."""
+
+    key = ""
+    hello = b"200 OK"  # it greets with its headers alone
+
+    def __init__(self, port: int, pid: int, session: aiohttp.ClientSession, event: bytes) -> None:
+        self.port = port
+        self.pid = pid
+        self._session = session
+        self._data = event.partition(b"data: ")[2].rstrip(b"\n")
+        self._revision = revision_of(event)
+
+    def marker(self) -> bytes:
+        """Return what the next event will be known by."""
+        return marker(self._revision + 1)
+
+    async def publish(self) -> Published:
+        """Post the next event."""
+        before, self._revision = self._revision, self._revision + 1
+        self._data = renumbered(self._data, before, self._revision)
+        sent_ns = time.monotonic_ns()
+        async with self._session.post(f"http://127.0.0.1:{self.port}/publish", data=self._data) as response:
+            if response.status not in (200, 201, 202):
+                raise BenchFailed(f"nginx answered a publication with {response.status}")
+        return Published(self._revision, sent_ns, sent_ns)
+
+    async def settle(self, expect: Callable[[bytes], None], arrived: Callable[[], Any]) -> None:
+        """Nothing has to be done."""
+
+
+@asynccontextmanager
+async def running_nchan(folder: Path, event: bytes) -> AsyncGenerator[Nchan]:
+    """Run nginx with nchan."""
+    async with running_nginx(folder) as (port, pid), aiohttp.ClientSession() as session:
+        yield Nchan(port, pid, session, event)
 
 
 @asynccontextmanager

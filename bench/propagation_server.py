@@ -42,9 +42,10 @@ class Operator:
         self._session = session
         self._log = log
 
-    async def put(self, flag: str, **config: Any) -> None:
-        """Create a flag, or replace it."""
-        await self._ask(f"/admin/flags/{flag}", 201, config, 200)
+    async def put(self, flag: str, **config: Any) -> int:
+        """Create a flag, or replace it; returns the revision."""
+        headers, _ = await self._ask(f"/admin/flags/{flag}", 201, config, 200)
+        return Cursor.parse(headers["Wigwag-Cursor"]).revision
 
     async def new_key(self) -> str:
         """Make a server key of production."""

@@ -17,10 +17,12 @@ from typing import Any
 
 import aiohttp
 
-from bench.broadcast import FLAG, cpu_s, marker, memory_kib
+from bench.broadcast_wigwag import FLAG
+from bench.events import marker
 from bench.fanout import OPEN_S, PACKAGES
 from bench.harness import report, show, summary, table
 from bench.options import positive
+from bench.processes import cpu_s, memory_kib
 from bench.propagation_server import Operator, running_server
 from bench.session import Advance, run
 from bench.streams import Arrival, Streams, running_streams
@@ -56,7 +58,7 @@ async def measure(plan: Plan, folder: Path, advance: Advance) -> dict[str, Any]:
             for number in range(plan.rounds):
                 cursor = await _cursor(operator)
                 await streams.close()
-                revision = (await operator.flip(FLAG, kill=number % 2 == 0)).revision
+                revision = await operator.put(FLAG, enabled=number % 2 == 0)
                 resumed.append(await _storm(operator, streams, plan, marker(revision), cursor))
                 advance("resumed", number + 1, plan.rounds)
     for number in range(plan.rounds):
@@ -71,7 +73,7 @@ async def measure(plan: Plan, folder: Path, advance: Advance) -> dict[str, Any]:
                 anew.append(await _storm(operator, streams, plan, end_of_all, cursor))
             anew[-1]["encoded"] = await _encoded(operator)
             cursor = await _cursor(operator)
-            await operator.flip(FLAG, kill=number % 2 == 0)
+            await operator.put(FLAG, enabled=number % 2 == 0)
         advance("anew", number + 1, plan.rounds)
     return report(
         "reconnect_storm",
