@@ -83,7 +83,7 @@ async def _load(stack: AsyncExitStack, server: Broadcaster, count: int, folder: 
 
 async def _grown(wigwag: Wigwag, loads: Sequence[Streams], changes: int) -> dict[str, float]:
     """Have so many changes reach all streams, and return the memory before, after half of them, and after all."""
-    found = {"before": memory_kib(wigwag.pid)}
+    found: dict[str, float] = {"before": memory_kib(wigwag.pid)}
     for name in ("half", "after"):
         await wigwag.change(changes // 2 - 1)
         for load in loads:

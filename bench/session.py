@@ -23,10 +23,10 @@ Work = Callable[[Path, Advance], Coroutine[Any, Any, Result]]
 
 def run(name: str, work: Work) -> Result:
     """Run a benchmark to its end and return its result. A failure or Ctrl-C ends the process, with a plain message."""
-    _allow_open_files()
+    allow_open_files()
     try:
         with tempfile.TemporaryDirectory(prefix="wigwag-bench-") as folder, _progress() as progress:
-            return uvloop.run(_until_interrupted(work(Path(folder), _advance(progress))))
+            return uvloop.run(until_interrupted(work(Path(folder), _advance(progress))))
     except BenchFailed as error:
         _end(f"{name}: {error}", 1)
     except asyncio.CancelledError:
@@ -49,13 +49,13 @@ def _progress() -> Progress:
     return Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
 
 
-def _allow_open_files() -> None:
+def allow_open_files() -> None:
     """Let this process and those it starts open as many files as they may: each stream is one."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-async def _until_interrupted(work: Coroutine[Any, Any, Result]) -> Result:
+async def until_interrupted(work: Coroutine[Any, Any, Result]) -> Result:
     task = asyncio.create_task(work)
 
     def interrupt() -> None:
