@@ -1,6 +1,7 @@
 """aiohttp-sse, with a queue for each stream as its documentation shows it."""
 
 import asyncio
+from typing import Any
 
 import uvloop
 from aiohttp import web
@@ -13,7 +14,7 @@ async def main() -> None:
     """Serve until standard input ends."""
     queues: dict[asyncio.Queue[Parts], None] = {}
 
-    async def stream(request: web.Request) -> web.StreamResponse:
+    async def stream(request: web.Request) -> Any:
         queue: asyncio.Queue[Parts] = asyncio.Queue()
         async with sse_response(request) as response:
             await response.send("", event="hello")

@@ -13,7 +13,7 @@ import time
 
 from wigwag_proto.codec import encode
 from wigwag_proto.commit import Commit, Epoch
-from wigwag_server.__main__ import main
+from wigwag_server.entry import main
 from wigwag_server.hub.hub import Hub
 
 PROBE_S = 1.0
