@@ -11,6 +11,7 @@ from bench.nchan import NCHAN, running_nchan
 
 NEEDS = {"aiohttp-sse": ("aiohttp_sse",), "starlette, uvicorn": ("starlette", "uvicorn", "httptools")}
 NEEDS["sse-starlette, uvicorn"] = (*NEEDS["starlette, uvicorn"], "sse_starlette")
+TRIED = ("raw uvloop, os.write", "raw uvloop, gc off", "raw uvloop, queue and task")
 FLOORS = ("bare C", "raw uvloop")
 PEERS = ("nginx, nchan", "aiohttp write", "starlette, uvicorn", "aiohttp-sse", "sse-starlette, uvicorn")
 

@@ -70,7 +70,10 @@ async def running_piped(name: str, folder: Path, event: bytes) -> AsyncGenerator
     words = {
         "bare C": (str(await compiled("broadcast", folder)),),
         "raw uvloop": (sys.executable, "-m", "bench.broadcasters.raw_uvloop"),
-        "raw uvloop, beating": (sys.executable, "-m", "bench.broadcasters.raw_uvloop", "5"),
+        "raw uvloop, beating": (sys.executable, "-m", "bench.broadcasters.raw_uvloop", "beating"),
+        "raw uvloop, os.write": (sys.executable, "-m", "bench.broadcasters.raw_uvloop", "os.write"),
+        "raw uvloop, gc off": (sys.executable, "-m", "bench.broadcasters.raw_uvloop", "gc off"),
+        "raw uvloop, queue and task": (sys.executable, "-m", "bench.broadcasters.raw_uvloop", "queue and task"),
         "aiohttp write": (sys.executable, "-m", "bench.broadcasters.aiohttp_write"),
         "aiohttp-sse": (sys.executable, "-m", "bench.broadcasters.aiohttp_sse"),
         "starlette, uvicorn": (sys.executable, "-m", "bench.broadcasters.asgi", "starlette"),

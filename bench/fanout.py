@@ -20,13 +20,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.broadcast import FLOORS, PEERS, running, why_not
+from bench.broadcast import FLOORS, PEERS, TRIED, running, why_not
 from bench.broadcast_wigwag import Wigwag, first_event, running_wigwag
 from bench.events import Broadcaster
 from bench.fanout_tables import tables
 from bench.harness import report, show, summary
 from bench.options import counts, positive
-from bench.processes import cpu_s
+from bench.processes import Cpu, cpu
 from bench.propagation_load import BenchFailed
 from bench.session import Advance, run
 from bench.streams import Arrival, Streams, running_streams
@@ -61,15 +61,15 @@ class Contestant:
     from_server_ms: list[float] = field(default_factory=list)
     curves: list[list[float]] = field(default_factory=list)
     turns: list[int] = field(default_factory=list)
-    cpu_s: float = 0.0
+    used: Cpu = field(default_factory=Cpu)
 
     async def take_turn(self, number: int) -> None:
         """Have one event written to all streams, and take the times."""
-        used = cpu_s(self.server.pid)
+        before = cpu(self.server.pid)
         self.streams.expect(self.server.marker())
         published = await self.server.publish()
         arrival = await self._arrived()
-        self.cpu_s += cpu_s(self.server.pid) - used
+        self.used += cpu(self.server.pid) - before
         self.from_request_ms.append((arrival.last_ns - published.sent_ns) / 1e6)
         self.from_server_ms.append((arrival.last_ns - published.at_ns) / 1e6)
         self.curves.append([(at - published.at_ns) / 1e6 for at in arrival.percent_ns])
@@ -86,7 +86,7 @@ class Contestant:
 
     def forget(self) -> None:
         """Begin to count, after the warm-up."""
-        self.cpu_s = 0.0
+        self.used = Cpu()
         for each in (self.from_request_ms, self.from_server_ms, self.curves, self.turns):
             each.clear()
 
@@ -171,7 +171,8 @@ def _described(contestant: Contestant) -> dict[str, Any]:
     return {
         "fromServerMs": summary(contestant.from_server_ms),
         "fromRequestMs": summary(contestant.from_request_ms),
-        "cpuMs": contestant.cpu_s * 1000 / len(contestant.turns),
+        "ownCpuMs": contestant.used.own_s * 1000 / len(contestant.turns),
+        "kernelCpuMs": contestant.used.kernel_s * 1000 / len(contestant.turns),
         "percentMs": [round(median(at), 3) for at in zip(*contestant.curves, strict=True)],
     }
 
@@ -203,9 +204,11 @@ def _read_options() -> tuple[Plan, bool]:
     parser.add_argument("--streams", type=counts, default=sizes, help="numbers of streams [%(default)s]")
     parser.add_argument("--events", type=positive, default=50, help="how many events a server [%(default)s]")
     parser.add_argument("--without-peers", action="store_true", help="wigwag and the floors alone")
+    parser.add_argument("--tried", action="store_true", help="wigwag, the floors, and what was tried beside them")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     given = parser.parse_args()
-    return Plan(given.streams, given.events, () if given.without_peers else PEERS), given.json
+    others = TRIED if given.tried else () if given.without_peers else PEERS
+    return Plan(given.streams, given.events, others), given.json
 
 
 if __name__ == "__main__":

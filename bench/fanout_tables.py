@@ -15,7 +15,7 @@ def tables(result: Any) -> list[Table]:
     left_out = "\n".join(f"{name} was left out: {why}" for name, why in result["leftOut"].items())
     received = [(name, *(_spread(size["servers"].get(name), "fromServerMs") for size in sizes)) for name in names]
     asked = [(name, *(_spread(size["servers"].get(name), "fromRequestMs") for size in sizes)) for name in names]
-    cpu = [(name, *(size["servers"].get(name, {}).get("cpuMs") for size in sizes)) for name in names]
+    cpu = [(name, *(_cpu(size["servers"].get(name)) for size in sizes)) for name in names]
     ratios = [(f"to {name}", *(_ratio(size["ratios"].get(name)) for size in sizes)) for name in names[1:]]
     steps = [
         (f"longest step, {what}", *(_spread(size["longestStep"], name) for size in sizes))
@@ -24,7 +24,7 @@ def tables(result: Any) -> list[Table]:
     return [
         table("Server has the event → last client: ms, median (p90)", columns, received, caption=left_out or None),
         table("Request sent → last client: ms, median (p90); of wigwag, a kill by its API", columns, asked),
-        table("Processor time of the server for an event, ms", columns, cpu),
+        table("Processor time of the server for an event, ms: its own + the kernel's", columns, cpu),
         table("wigwag's time as a multiple: of medians (median of the turns)", columns, ratios),
         table("Steps of wigwag's event loop during a fan-out: ms, median (p90)", columns, steps),
     ]
@@ -35,6 +35,10 @@ def _spread(measured: Any, name: str) -> str | None:
         return None
     found = measured[name]
     return f"{found['p50']:.3g} ({found['p90']:.3g})"
+
+
+def _cpu(measured: Any) -> str | None:
+    return None if measured is None else f"{measured['ownCpuMs']:.0f} + {measured['kernelCpuMs']:.0f}"
 
 
 def _ratio(found: Any) -> str | None:

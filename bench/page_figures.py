@@ -74,6 +74,42 @@ def fanout_ratios(results: Results) -> str:
     return grid(["ratio of medians", "goal: at most", *(f"{size['streams']:,}" for size in sizes)], rows)
 
 
+@placed("fanout-cpu")
+def fanout_cpu(results: Results) -> str:
+    """Where the time of a fan-out goes."""
+    servers = at_size(results, 10_000)["servers"]
+    rows = [(name, f"{each['ownCpuMs']:.0f}", f"{each['kernelCpuMs']:.0f}") for name, each in servers.items()]
+    return grid(["processor time of a server for one event to 10,000, ms", "its own", "the kernel's"], rows)
+
+
+@placed("tried")
+def tried(results: Results) -> str:
+    """What other ways of writing bring."""
+    size = results["fanout-tried"]["sizes"][0]
+    floor = size["servers"]["raw uvloop"]["fromServerMs"]["p50"]
+    rows = [
+        (name, _times(each, "fromServerMs"), f"{each['fromServerMs']['p50'] / floor:.2f}")
+        for name, each in size["servers"].items()
+    ]
+    return grid([f"to {size['streams']:,} streams", "ms, median (p90)", "to raw uvloop"], rows)
+
+
+@placed("before")
+def before(results: Results) -> str:
+    """What there was before it was made faster."""
+    then, memory = results["before-fanout"], results["before-memory"]
+    rows = [
+        (
+            f"event received → last of {size['streams']:,}, to raw uvloop",
+            f"{size['ratios']['raw uvloop']['ofMedians']:.2f}",
+            f"{at_size(results, size['streams'])['ratios']['raw uvloop']['ofMedians']:.2f}",
+        )
+        for size in then["sizes"]
+    ]
+    kib = [each["servers"]["wigwag"]["perStream"] for each in (memory, results["memory_per_stream"])]
+    return grid(["", "before", "now"], [*rows, ("KiB an idle stream", *(f"{each:.2f}" for each in kib))])
+
+
 @placed("steps")
 def steps(results: Results) -> str:
     """How long a fan-out keeps others waiting."""

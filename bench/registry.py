@@ -54,7 +54,10 @@ BENCHMARKS = (
     Benchmark(
         "fanout",
         "one event to 100 … 19,000 streams, beside a bare C loop, raw uvloop, and other servers",
-        [Run("fanout", ("--events", "30"))],
+        [
+            Run("fanout", ("--events", "30")),
+            Run("fanout-tried", ("--tried", "--streams", "10000", "--events", "20")),
+        ],
         "fanout_tables",
     ),
     Benchmark("reconnect_storm", "10,000 clients come back in the same moment", [Run("reconnect_storm")]),

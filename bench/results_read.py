@@ -3,16 +3,11 @@
 import json
 from typing import Any
 
-from bench.registry import BENCHMARKS
+from bench.registry import RESULTS
 
 Results = dict[str, Any]
 
 
 def results() -> Results:
     """Return every result that there is."""
-    return {
-        run.result: json.loads(run.path.read_text(encoding="utf-8"))
-        for benchmark in BENCHMARKS
-        for run in benchmark.runs
-        if run.path.exists()
-    }
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))}

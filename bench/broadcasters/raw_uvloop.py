@@ -1,9 +1,13 @@
 """The floor in Python: a uvloop protocol that writes prebuilt bytes. No keys, no cursors, no slow readers.
 
-With an interval in seconds as its argument, it also writes a heartbeat to each stream, as wigwag-server does.
+Its argument may name a variant: `beating` also writes a heartbeat to each stream every 5 s, as wigwag-server does.
+`os.write` writes to the socket past the event loop, `gc off` is without the collector of cycles, and `queue and task`
+is the usual way to write to many.
 """
 
 import asyncio
+import gc
+import os
 import sys
 from typing import cast
 
@@ -41,21 +45,44 @@ class Stream(asyncio.Protocol):
             self._everyone.pop(self._transport, None)
 
 
-async def main() -> None:
+async def main(variant: str) -> None:
     """Serve until standard input ends."""
     everyone: dict[asyncio.Transport, None] = {}
+    queues: dict[asyncio.Transport, asyncio.Queue[bytes]] = {}
+    tasks: set[asyncio.Task[None]] = set()
 
     def broadcast(event: bytes) -> None:
         chunk = frame(event)
         for transport in everyone:
             transport.write(chunk)
 
+    def broadcast_directly(event: bytes) -> None:
+        chunk = frame(event)
+        for transport in everyone:
+            os.write(transport.get_extra_info("socket").fileno(), chunk)
+
+    def broadcast_by_queues(event: bytes) -> None:
+        chunk = frame(event)
+        for transport in everyone:
+            if transport not in queues:
+                queues[transport] = asyncio.Queue()
+                tasks.add(asyncio.create_task(_pass_on(queues[transport], transport)))
+            queues[transport].put_nowait(chunk)
+
     sock = listening()
     await asyncio.get_running_loop().create_server(lambda: Stream(everyone), sock=sock, backlog=BACKLOG)
-    beats = asyncio.create_task(_beat(everyone, float(sys.argv[1]))) if sys.argv[1:] else None
-    await obey(broadcast)
-    if beats is not None:
-        beats.cancel()
+    if variant == "beating":
+        tasks.add(asyncio.create_task(_beat(everyone, 5.0)))
+    elif variant == "gc off":
+        gc.disable()
+    await obey({"os.write": broadcast_directly, "queue and task": broadcast_by_queues}.get(variant, broadcast))
+    for task in tasks:
+        task.cancel()
+
+
+async def _pass_on(queue: asyncio.Queue[bytes], transport: asyncio.Transport) -> None:
+    while True:
+        transport.write(await queue.get())
 
 
 async def _beat(everyone: dict[asyncio.Transport, None], interval_s: float) -> None:
@@ -70,4 +97,4 @@ async def _beat(everyone: dict[asyncio.Transport, None], interval_s: float) -> N
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    uvloop.run(main("".join(sys.argv[1:])))
