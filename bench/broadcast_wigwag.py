@@ -12,7 +12,6 @@ from bench.events import Published, marker
 from bench.propagation_server import Operator, running_server
 
 FLAG = "checkout"
-EVENT_BYTES = 413
 
 
 class Wigwag:
@@ -60,21 +59,17 @@ class Wigwag:
 
 
 @asynccontextmanager
-async def running_wigwag(folder: Path, *, name: str = "wigwag") -> AsyncGenerator[Wigwag]:
-    """Run a wigwag-server with a flag whose kill is an event of `EVENT_BYTES`."""
-    own = folder / name
+async def running_wigwag(folder: Path) -> AsyncGenerator[Wigwag]:
+    """Run a wigwag-server with a flag to kill."""
+    own = folder / "wigwag"
     own.mkdir()
     stamps = own / "stamps"
     stamps.touch()
     env = {"WIGWAG_BENCH_STAMPS": str(stamps)}
     store = f"sqlite:{own / 'wigwag.db'}"
     async with running_server(store, own, module="bench.broadcasters.wigwag", env=env) as operator:
-        await operator.put(FLAG, enabled=True, kind="ops")
-        server = Wigwag(operator, await operator.new_key(), stamps, 1)
-        bare = len(await first_event(server))
-        padding = "x" * max(0, EVENT_BYTES - bare)
-        await operator.put(FLAG, enabled=True, kind="ops", description=padding)
-        yield Wigwag(operator, server.key, stamps, 4)
+        revision = await operator.put(FLAG, enabled=True)
+        yield Wigwag(operator, await operator.new_key(), stamps, revision)
 
 
 async def first_event(server: Wigwag) -> bytes:

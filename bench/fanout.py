@@ -3,7 +3,7 @@
     python -m bench.fanout [--json] [--streams 100,1000,5000,10000,19000] [--events 50]
 
 All servers run at the same time, each with its own N streams, and take turns event by event; so whatever the machine
-does meanwhile meets them all alike. The event is what wigwag-server writes for a kill, 413 bytes, and the others write
+does meanwhile meets them all alike. The event is what wigwag-server writes for a kill, and the others write
 the same bytes (nginx and the SSE libraries: the same data, in their own frame). The clients are a C program. Two times
 are told apart: from the request (a kill by the admin API, committed to SQLite) and from when the server has the event.
 """
@@ -37,7 +37,7 @@ SLOW = {"starlette, uvicorn": 5, "aiohttp-sse": 5, "sse-starlette, uvicorn": 5} 
 SLOW_UP_TO = 10_000
 OPEN_S, ARRIVAL_S = 90.0, 30.0
 WARM_UP = 2
-PROBES = 9
+PROBES = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,10 @@ from bench.processes import cpu_s
 from bench.session import Advance, run
 from bench.streams import running_streams
 
-SETTLE_S = 5.0
 WINDOWS = 5
 
 
-async def measure(streams: int, seconds: int, folder: Path, advance: Advance) -> dict[str, Any]:
+async def measure(streams: int, seconds: int, settle_s: float, folder: Path, advance: Advance) -> dict[str, Any]:
     """Measure both at once, in several windows. Raises BenchFailed."""
     async with AsyncExitStack() as stack:
         wigwag = await stack.enter_async_context(running_wigwag(folder))
@@ -37,7 +36,7 @@ async def measure(streams: int, seconds: int, folder: Path, advance: Advance) ->
         for server in servers.values():
             load = await stack.enter_async_context(running_streams(folder, server.port, streams, key=server.key))
             await load.open(server.hello, OPEN_S)
-        await asyncio.sleep(SETTLE_S)
+        await asyncio.sleep(settle_s)
         windows = []
         for window in range(WINDOWS):
             advance("windows", window, WINDOWS)
@@ -84,9 +83,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.idle", description="What idle streams cost.")
     parser.add_argument("--streams", type=positive, default=10_000, help="how many streams [%(default)s]")
     parser.add_argument("--seconds", type=positive, default=20, help="how long they are looked at [%(default)s]")
+    parser.add_argument("--settle", type=float, default=5.0, help="seconds before the first look [%(default)s]")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     given = parser.parse_args()
-    result = run("bench.idle", lambda folder, advance: measure(given.streams, given.seconds, folder, advance))
+    plan = given.streams, given.seconds, given.settle
+    result = run("bench.idle", lambda folder, advance: measure(*plan, folder, advance))
     show(result, as_json=given.json, tables=[] if given.json else tables(result))
 
 

@@ -56,11 +56,14 @@ def sentence(results: Results) -> str:
 @placed("fanout")
 def fanout(results: Results) -> str:
     """When the last client has an event that the server has received."""
-    sizes = results["fanout"]["sizes"]
+    sizes, event_bytes = results["fanout"]["sizes"], results["fanout"]["eventBytes"]
     names = list(dict.fromkeys(name for size in sizes for name in size["servers"]))
     rows = [(name, *(_times(size["servers"].get(name), "fromServerMs") for size in sizes)) for name in names]
     asked = ("wigwag, from the request on", *(_times(size["servers"]["wigwag"], "fromRequestMs") for size in sizes))
-    return grid(["ms, median (p90)", *(f"{size['streams']:,}" for size in sizes)], [*rows, asked])
+    return grid(
+        [f"ms, median (p90); {results['fanout']['eventBytes']} bytes", *(f"{size['streams']:,}" for size in sizes)],
+        [*rows, asked],
+    )
 
 
 @placed("fanout-ratios")

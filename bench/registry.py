@@ -55,7 +55,7 @@ BENCHMARKS = (
         "fanout",
         "one event to 100 … 19,000 streams, beside a bare C loop, raw uvloop, and other servers",
         [
-            Run("fanout", ("--events", "30")),
+            Run("fanout", ("--events", "20")),
             Run("fanout-tried", ("--tried", "--streams", "10000", "--events", "20")),
         ],
         "fanout_tables",

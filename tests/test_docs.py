@@ -43,7 +43,8 @@ SHOWN_NOT_RUN = {
     "cli.md": ["wigwag import --from redis redis://127.0.0.1:6379/0 --hash feature_flags --dry-run"],
     "guarantees.md": ["make simulate SEEDS=10000", "python -m tests.simulation --seed 4711 --trace"],
     "integrations.md": ["python -m bench.integrations"],
-    "performance.md": ["pip install -r bench/peers.txt && python -m bench.evaluation"],
+    "performance.md": ["make bench"],
+    "settings.md": ["wigwag-server --store redis://127.0.0.1:6379/0 --reuse-port --data-dir /var/lib/wigwag/1 &"],
 }
 # Tests in tests/faults that have no row in docs/guarantees.md yet, as `test_x.py::test_name`.
 NOT_YET_DESCRIBED: frozenset[str] = frozenset()

@@ -1,9 +1,9 @@
 """The real `wigwag-server`, with a stopwatch where its hub receives a commit.
 
 It takes the options of wigwag-server. The file named by WIGWAG_BENCH_STAMPS gets a line for each commit: its revision,
-and when the hub received it. After SIGUSR1 it also gets one with the longest step of the event loop in the second
-after each commit, by the clock and by the processor time of the loop's thread: on a machine that is shared, the clock
-also counts what others do. The loop never sleeps in that second, so these commits are not timed.
+and when the hub received it. After SIGUSR1 it also gets one with the longest step of the event loop in the half
+second after each commit, by the clock and by the processor time of the loop's thread: on a machine that is shared, the
+clock also counts what others do. The loop never sleeps in that time, so these commits are not timed.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from wigwag_proto.commit import Commit, Epoch
 from wigwag_server.entry import main
 from wigwag_server.hub.hub import Hub
 
-PROBE_S = 1.0
+PROBE_S = 0.5
 Times = tuple[float, float]
 
 

@@ -15,7 +15,7 @@ async def compiled(name: str, folder: Path) -> Path:
     program = folder / name
     if program.exists():
         return program
-    compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc")
+    compiler = shutil.which(os.environ.get("CC") or "cc") or shutil.which("gcc")
     if compiler is None:
         raise BenchFailed("there is no C compiler: install gcc or clang, or name one in CC")
     process = await asyncio.create_subprocess_exec(
