@@ -60,10 +60,8 @@ def fanout(results: Results) -> str:
     names = list(dict.fromkeys(name for size in sizes for name in size["servers"]))
     rows = [(name, *(_times(size["servers"].get(name), "fromServerMs") for size in sizes)) for name in names]
     asked = ("wigwag, from the request on", *(_times(size["servers"]["wigwag"], "fromRequestMs") for size in sizes))
-    return grid(
-        [f"ms, median (p90); {results['fanout']['eventBytes']} bytes", *(f"{size['streams']:,}" for size in sizes)],
-        [*rows, asked],
-    )
+    header = [f"{event_bytes} bytes: ms, median (p90)", *(f"{size['streams']:,}" for size in sizes)]
+    return grid(header, [*rows, asked])
 
 
 @placed("fanout-ratios")

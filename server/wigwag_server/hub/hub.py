@@ -313,8 +313,10 @@ class Hub:
         while True:
             await self._lag.wait()
             now = time.monotonic()
-            for connection in list(self._lagging):
+            for number, connection in enumerate(list(self._lagging), start=1):
                 self._look_after(connection, now)
+                if number % BATCH == 0:
+                    await asyncio.sleep(0)
             if not self._lagging:
                 self._lag.clear()
             await asyncio.sleep(LAGGARD_CHECK_S)
