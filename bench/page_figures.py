@@ -1,12 +1,14 @@
 """What the pages say in figures. Each is a function of the results, named by its place in a page."""
 
 from collections.abc import Callable, Iterable, Sequence
+from textwrap import fill
 from typing import Any
 
 from bench.harness import figure
 from bench.results_read import Results
 
 FIGURES: dict[str, Callable[[Results], str]] = {}
+LINE = 120
 PEER_ROWS = {"off": "killed or off", "static": "on for all", "rollout": "10 %", "rule": "one rule", "hard": "hard"}
 NAMES = {
     "eppo-server-sdk": "eppo",
@@ -45,12 +47,13 @@ def sentence(results: Results) -> str:
     kill_ms = at["servers"]["wigwag"]["fromRequestMs"]["p50"]
     poll_s = results["propagation-1000"]["polling"]["lastMs"]["p50"] / 1000
     kib = results["memory_per_stream"]["servers"]["wigwag"]["perStream"]
-    return (
+    text = (
         f"With 10,000 open streams, the last client has a kill {kill_ms:.0f} ms after it was asked for. The fan-out "
         f"takes {at['ratios']['bare C']['ofMedians']:.2f} times as long as a bare C loop that writes the same bytes "
         f"on the same machine. Polling every 5 s took {poll_s:.1f} s to reach the last of 1,000 clients. "
         f"An idle stream costs the server {kib:.1f} KiB."
     )
+    return fill(text, LINE)
 
 
 @placed("fanout")

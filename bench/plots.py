@@ -81,7 +81,7 @@ def _evaluation(result: Any) -> Figure:
         axes.bar(places, [ns[name, row] for row in ROWS], width, label=name)
     axes.set_xticks(range(len(ROWS)), list(ROWS.values()))
     axes.set_yscale("log")
-    axes.legend(fontsize=8)
+    figure.legend(loc="outside right upper")
     return figure
 
 
@@ -99,7 +99,8 @@ def _style(name: str) -> dict[str, Any]:
     """Return how a line looks: ours in front, the floors dashed."""
     if name == "wigwag":
         return {"linewidth": 2.5, "zorder": 3, "color": "tab:blue"}
-    return {"linestyle": "--"} if name in ("bare C", "raw uvloop") else {}
+    grey = {"bare C": "black", "raw uvloop": "grey"}.get(name)
+    return {} if grey is None else {"linestyle": "--", "color": grey}
 
 
 def _saved(name: str, figure: Figure) -> None:
