@@ -69,5 +69,6 @@ BENCHMARKS = (
         "one decision, beside a dict look-up, the bare hash, and other SDKs",
         [Run("evaluation", ("--rounds", "40"))],
     ),
+    Benchmark("integrations", "what the middlewares add to a request, beside the bare app"),
     Benchmark("soak", "servers, Redis and clients under faults for as long as you like; nothing may be lost"),
 )

@@ -39,7 +39,8 @@ async def main(kind: str) -> None:
 
     async def stream(_: Request) -> Response:
         if kind == "sse-starlette":
-            return EventSourceResponse(sent_events(), ping=3600)
+            response: Response = EventSourceResponse(sent_events(), ping=3600)
+            return response
         return StreamingResponse(events(), headers=HEADERS)
 
     def broadcast(event: bytes) -> None:

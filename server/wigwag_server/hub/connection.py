@@ -24,8 +24,8 @@ def frame(data: bytes) -> bytes:
 class Connection(asyncio.Protocol):
     """A stream. `cursor` is what it has been sent, `opened_at` is when its request came (monotonic seconds).
 
-    `key_id` is the id of the key that opened it. `on_lost` is told when there is nobody to write to any more. There may be ten thousand of these, so they are kept
-    small: nothing is made before it is needed.
+    `key_id` is the id of the key that opened it. `on_lost` is told when there is nobody to write to any more. There may
+    be ten thousand of these, so they are kept small: nothing is made before it is needed.
     """
 
     __slots__ = (
