@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-bench
 STORE ?=
 SEEDS ?= 1000
 
@@ -28,6 +29,19 @@ $(VENV)/.browser: $(VENV)/.installed
 	fi
 	@touch $@
 
+# An environment of its own: some of the SDKs to compare with want other versions of what wigwag needs.
+$(PEERS)/.installed: pyproject.toml bench/peers.txt
+	@if command -v uv >/dev/null 2>&1; then \
+		uv venv --quiet --allow-existing $(PEERS) && \
+		uv pip install --quiet --python $(PEERS)/bin/python -e '.[server]' --group dev --group bench && \
+		uv pip install --quiet --python $(PEERS)/bin/python -r bench/peers.txt; \
+	else \
+		$(PYTHON) -m venv $(PEERS) && $(PEERS)/bin/python -m pip install --quiet --upgrade 'pip>=25.1' && \
+		$(PEERS)/bin/python -m pip install --quiet -e '.[server]' --group dev --group bench && \
+		$(PEERS)/bin/python -m pip install --quiet -r bench/peers.txt; \
+	fi
+	@touch $@
+
 demo: $(VENV)/.installed ## server, example app, and a kill that you can watch arrive (STORE=redis://… for Redis)
 	@$(BIN)/python -m examples.demo $(if $(STORE),--store '$(STORE)')
 
@@ -49,9 +63,9 @@ format: $(VENV)/.installed ## format in place, mend what lint can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.installed ## the benchmarks that fit in ten minutes
-	@$(BIN)/python -m bench.propagation --store redis --clients 100
+bench: $(PEERS)/.installed ## the benchmarks that fit in ten minutes; writes bench/results, and the figures in the pages
+	@$(PEERS)/bin/python -m bench.suite
 
 clean: ## remove the virtual environment and everything generated
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -24,11 +24,11 @@ from rich.console import Console
 
 from bench.harness import ROOT, print_table, report, show, summary
 from bench.loads.load import Orders
-from bench.propagation import allow_open_files
 from bench.propagation_load import BenchFailed, Load, running_load
 from bench.propagation_phases import ARRIVAL_S, KILLED_FLAG, START_S
 from bench.propagation_server import Operator, running_server
 from bench.propagation_store import opened
+from bench.session import allow_open_files
 from tests.support.redis_server import RedisServer
 
 TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -45,7 +45,7 @@ async def show_case(folder: Path) -> dict[str, Any]:
         servers: list[Operator] = []
         for name in ("one", "two"):
             (folder / name).mkdir()
-            servers.append(await stack.enter_async_context(running_server(store.url, folder / name, token)))
+            servers.append(await stack.enter_async_context(running_server(store.url, folder / name, token=token)))
         one, two = servers
         await one.put(KILLED_FLAG, enabled=True)
         key = await one.new_key()

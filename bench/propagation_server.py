@@ -5,7 +5,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,9 +51,10 @@ class Operator:
         self._session = session
         self._log = log
 
-    async def put(self, flag: str, **config: Any) -> None:
-        """Create a flag."""
-        await self._ask(f"/admin/flags/{flag}", 201, config)
+    async def put(self, flag: str, **config: Any) -> int:
+        """Create a flag, or replace it; returns the revision."""
+        headers, _ = await self._ask(f"/admin/flags/{flag}", 201, config, 200)
+        return Cursor.parse(headers["Wigwag-Cursor"]).revision
 
     async def new_key(self) -> str:
         """Make a server key of production."""
@@ -81,6 +82,11 @@ class Operator:
             f"revision {revision} was not confirmed by all {clients} within {timeout_s:g} s: {found['counts']}"
         )
 
+    async def cursor(self) -> str:
+        """Return where the log is."""
+        async with self._session.get(f"{self.url}/admin/flags") as response:
+            return response.headers["Wigwag-Cursor"]
+
     async def admitted(self) -> None:
         """Wait until the server knows the bootstrap token: it may listen a moment earlier."""
         async with asyncio.timeout(START_S):
@@ -91,23 +97,29 @@ class Operator:
         async with self._session.get(f"{self.url}/admin/flags") as response:
             return response.status == 200
 
-    async def _ask(self, path: str, expected: int, body: Any = None) -> tuple[Any, bytes]:
+    async def _ask(self, path: str, expected: int, body: Any = None, otherwise: int = 0) -> tuple[Any, bytes]:
         try:
             async with self._session.post(self.url + path, json=body) as response:
                 data = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise BenchFailed(f"the server did not answer POST {path}: {_named(error)}{tail(self._log)}") from error
-        if response.status != expected:
+        if response.status not in (expected, otherwise):
             raise BenchFailed(f"the server answered POST {path} with {response.status}: {data.decode()}")
         return response.headers, data
 
 
 @asynccontextmanager
-async def running_server(store: str, folder: Path, token: str = "") -> AsyncGenerator[Operator]:
-    """Run a server on the store until the context is left; several on one store need one token. Raises BenchFailed."""
+async def running_server(
+    store: str, folder: Path, *, module: str = "wigwag_server", env: Mapping[str, str] | None = None, token: str = ""
+) -> AsyncGenerator[Operator]:
+    """Run a server on the store until the context is left. Raises BenchFailed.
+
+    `module` is what is run; it takes the options of wigwag-server, and `env` in its environment. `token` is the
+    admin token, which a store keeps from its first server on.
+    """
     log = folder / "server.log"
     token = token or f"ww_admin_{secrets.token_urlsafe(32)}"
-    process = await _started(store, folder, log, token)
+    process = await _started(store, folder, log, module, {"WIGWAG_BOOTSTRAP_TOKEN": token, **(env or {})})
     try:
         url = await _address(process, log)
         headers, timeout = {"Authorization": f"Bearer {token}"}, aiohttp.ClientTimeout(ANSWER_S)
@@ -124,15 +136,17 @@ async def running_server(store: str, folder: Path, token: str = "") -> AsyncGene
         await ended(process)
 
 
-async def _started(store: str, folder: Path, log: Path, token: str) -> asyncio.subprocess.Process:
+async def _started(
+    store: str, folder: Path, log: Path, module: str, env: Mapping[str, str]
+) -> asyncio.subprocess.Process:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("WIGWAG_")}
     options = {"listen": "127.0.0.1:0", "store": store, "data-dir": folder / "server", "log-format": "json"}
     with log.open("wb") as output:
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "wigwag_server"),
+            *(sys.executable, "-m", module),
             *(word for name, value in options.items() for word in (f"--{name}", str(value))),
             cwd=ROOT,
-            env={**ours, "WIGWAG_BOOTSTRAP_TOKEN": token},
+            env={**ours, **env},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -42,7 +42,7 @@ def _propagation(result: Any, parameters: Any) -> Table:
     clients, interval_s = parameters["clients"], parameters["pollIntervalS"]
     push, polling = result["push"], result["polling"]
     rows = [
-        *_times(f"push, {push['flips']} kills", push, {**TIMES, **PROOF}),
+        *_times(f"push, {push['flips']} kills", push, {**TIMES, **(PROOF if "confirmedMs" in push else {})}),
         *_times(f"polling every {interval_s:g} s, {polling['flips']} flips", polling, TIMES),
     ]
     return table(

@@ -27,8 +27,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.harness import report, show, table
-from bench.propagation import _until_interrupted, allow_open_files
 from bench.propagation_load import BenchFailed
+from bench.session import INTERRUPTED, allow_open_files, until_interrupted
 from bench.soak_crowd import Census, Crowd, crowded
 from bench.soak_faults import FAILURES, FAULTS
 from bench.soak_site import Site, built
@@ -37,7 +37,6 @@ from bench.soak_writers import MARKER, Books, Writers
 from wigwag_server.store.redis import RedisStore
 
 PACKAGES = ("wigwag", "aiohttp", "uvloop", "redis", "hiredis", "orjson", "msgspec")
-INTERRUPTED = 130
 LOOK_EVERY_S = 0.02
 FAULT_S = 60.0  # what a fault may take, its lifting included
 CONVERGE_S = 60.0
@@ -88,7 +87,7 @@ def main() -> None:
     allow_open_files()
     try:
         with tempfile.TemporaryDirectory(prefix="wigwag-bench-") as folder:
-            result = uvloop.run(_until_interrupted(soak(plan, Path(folder))))
+            result = uvloop.run(until_interrupted(soak(plan, Path(folder))))
     except BenchFailed as error:
         sys.exit(f"bench.soak: {error} (seed {plan.seed})")
     except asyncio.CancelledError:

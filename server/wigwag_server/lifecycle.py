@@ -125,7 +125,8 @@ def _site(runner: web.AppRunner, listen: Listen) -> web.TCPSite:
         except (OSError, ssl.SSLError) as error:
             what = f"--tls-certificate {listen.tls_certificate} with --tls-key {listen.tls_key}"
             raise BadSetting(f"{what} cannot be used: {error}") from error
-    return web.TCPSite(runner, listen.host, listen.port, ssl_context=context, backlog=4096)
+    reuse_port = listen.reuse_port or None  # None: the platform may not know the option
+    return web.TCPSite(runner, listen.host, listen.port, ssl_context=context, backlog=4096, reuse_port=reuse_port)
 
 
 def _url(runner: web.AppRunner, listen: Listen) -> str:

@@ -23,6 +23,7 @@ class Listen:
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     insecure_http: bool = False
+    reuse_port: bool = False  # other servers may listen there too; the kernel shares new connections out
 
     @property
     def loopback(self) -> bool:

@@ -106,7 +106,7 @@ async def test_a_reader_that_never_reads_costs_the_others_nothing_and_is_let_go(
             await until(lambda: flags.status.connected, "the stream")
             silent = max(hub.connections, key=lambda connection: connection.opened_at)
             unsent = []
-            while not silent.gone():
+            while silent.open:
                 killed = flags.is_enabled("checkout")
                 await (server.kill if killed else server.revive)("checkout")
                 await until(lambda: flags.is_enabled("checkout") is not killed, "the change")  # noqa: B023

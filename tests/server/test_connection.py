@@ -20,7 +20,7 @@ async def test_what_is_sent_while_a_large_event_waits_comes_after_it_whole() -> 
     events = [b"a" * 1_000_000, b"b" * 10, b"c" * 300_000, b"d"]
     for event in events:
         connection.send(event)
-    assert not connection.writable()
+    held_back = not connection.writable
     received = bytearray()
 
     def read() -> bool:
@@ -31,6 +31,7 @@ async def test_what_is_sent_while_a_large_event_waits_comes_after_it_whole() -> 
 
     await until(read, "everything to be read")
     assert bytes(received) == b"".join(events)
-    assert connection.writable()
+    assert held_back
+    assert connection.writable
     transport.abort()
     far.close()

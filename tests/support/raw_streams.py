@@ -27,6 +27,7 @@ class RawStreams:
         self.rng = random.Random()
         self.streams = [RawStream(self) for _ in range(count)]
         self.outcomes: Counter[str] = Counter()  # of the hellos
+        self.servers: set[str] = set()  # by the ids in the hellos
         self.refusals: Counter[str] = Counter()  # status lines other than 200
         self.puts: Counter[str] = Counter()  # by cursor
         self.goodbyes: list[tuple[float, float]] = []  # when it came (monotonic), and how long to stay away (seconds)
@@ -121,6 +122,7 @@ class RawStream(asyncio.Protocol):
     def _hear(self, event: object) -> None:
         match event:
             case Hello():
+                self._group.servers.add(event.server)
                 self.greeted = True
                 self._group.outcomes[event.outcome] += 1
             case Put(snapshot):

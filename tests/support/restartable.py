@@ -17,9 +17,10 @@ from wigwag import FlagClient, Settings
 class RestartableServer:
     """One process at a time, on one port. `key` is a server key."""
 
-    def __init__(self, folder: Path, store: str) -> None:
+    def __init__(self, folder: Path, store: str, *options: str, url: str = "") -> None:
         self.folder = folder
-        self.url = f"http://127.0.0.1:{free_port()}"
+        self.url = url or f"http://127.0.0.1:{free_port()}"
+        self._options = options
         self.key = ""
         self._store = store
         self._process: asyncio.subprocess.Process | None = None
@@ -30,6 +31,7 @@ class RestartableServer:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "wigwag_server", "--listen", self.url.removeprefix("http://"), "--store", self._store),
+            *self._options,
             cwd=self.folder,
             env={**os.environ, "WIGWAG_BOOTSTRAP_TOKEN": ADMIN_TOKEN},
             stdout=asyncio.subprocess.DEVNULL,

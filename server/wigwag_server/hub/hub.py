@@ -10,8 +10,10 @@ import gzip
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from math import floor
 
 from wigwag_proto.codec import encode
@@ -19,15 +21,17 @@ from wigwag_proto.commit import Commit, Cursor, Epoch
 from wigwag_proto.events import Hello, encode_emergencies, encode_goodbye, encode_hello, encode_put, encode_sync
 from wigwag_proto.follower import Follower
 from wigwag_proto.snapshot import snapshot_to_plain
-from wigwag_server.hub.connection import Connection, frame
+from wigwag_server.hub.connection import END_S, Connection, frame
 from wigwag_server.hub.resume import resume
 from wigwag_server.hub.ring import Ring
 from wigwag_server.instances.spread import confirm_spread_ms
 
 STUCK_S = 15.0
 LAGGARD_CHECK_S = 0.02
-# So many connections are written to before others get the event loop.
-BATCH = 500
+# So many connections are written to before others get the event loop: some milliseconds, most of them the kernel's.
+BATCH = 250
+# Heartbeats that are due within this time go out in one go: waking up for each would cost as much as writing it.
+BEAT_GRAIN_S = 0.05
 # So much of the ring is handed at a time to a connection that is behind.
 PIECE_BYTES = 256 * 1024
 GOODBYES_PER_S = 1000
@@ -66,10 +70,13 @@ class Hub:
         self._server_id = server_id
         self._on_claim = on_claim
         self._ring = Ring()
+        self._empty = asyncio.Event()
+        self._round: Iterator[Connection] | None = None  # those who are still to be written to, in a fan-out
+        self._again = False  # there is news for those who were
         self._news = asyncio.Event()
         self._lagging: set[Connection] = set()
         self._lag = asyncio.Event()
-        self._beats: deque[tuple[float, Connection]] = deque()
+        self._beats: deque[Connection] = deque()
         self._json: tuple[Cursor, bytes] | None = None
         self._put: tuple[Cursor, bytes] | None = None
         self._gzip: tuple[Cursor, asyncio.Future[bytes]] | None = None
@@ -80,11 +87,21 @@ class Hub:
         """Take note that the replica was replaced as a whole: everyone gets it whole."""
         assert self._replica.cursor is not None
         self._ring.restart(self._replica.cursor)
+        self._again = True
         self._news.set()
 
     def committed(self, epoch: Epoch, commit: Commit) -> None:
-        """Take note of a commit that the replica has applied."""
+        """Take note of a commit that the replica has applied; the first to get it get it now.
+
+        Unless a fan-out is under way: what comes meanwhile goes out together in the next one. Or unless more commits
+        are about to be reported, of those that the replica has applied already.
+        """
         self._ring.append(epoch, commit)
+        if self._round is None and self._ring.newest == self._replica.cursor:
+            self._round = iter(list(self.connections))
+            self._write_batch()
+        else:
+            self._again = True
         self._news.set()
 
     def emergencies_changed(self, ended: tuple[str, ...] = ()) -> int:
@@ -93,12 +110,12 @@ class Hub:
         event = encode_emergencies(self._replica.emergencies, ended)
         told = 0
         for connection in self.connections:
-            if not connection.gone() and connection.writable():
+            if connection.writable:
                 connection.send(event)
                 told += 1
             else:
                 connection.uninformed = True
-            if not connection.writable():
+            if not connection.writable:
                 self._fall_behind(connection)
         return told
 
@@ -156,6 +173,8 @@ class Hub:
         """Forget a stream."""
         self.connections.discard(connection)
         self._lagging.discard(connection)
+        if not self.connections:
+            self._empty.set()
 
     def end_streams_of(self, lost: Callable[[str], bool]) -> int:
         """End the streams opened with a key that is lost (by its id), and return how many there were."""
@@ -174,6 +193,11 @@ class Hub:
             self._send_away(connection)
             # By the clock, not by adding up pauses: each of those is a little longer than it was asked to be.
             await asyncio.sleep(max(0.0, begun_at + number * pause_s - time.monotonic()))
+        if self.connections:
+            # Each leaves when its reader has the last of it, or is made to after END_S.
+            self._empty.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), 2 * END_S)
 
     async def run(self) -> None:
         """Keep every connection up to date. Runs until cancelled."""
@@ -184,7 +208,7 @@ class Hub:
 
     def _catch_up(self, connection: Connection) -> None:
         """Bring one connection up to date by itself."""
-        if connection.gone() or not connection.writable():
+        if not connection.writable:
             self._fall_behind(connection)
             return
         if connection.uninformed:
@@ -200,12 +224,13 @@ class Hub:
             connection.cursor = self._replica.cursor if missed[1] == self._replica.cursor else missed[1]
         else:
             connection.cursor = self._replica.cursor
-        if connection.cursor is not self._replica.cursor or not connection.writable():
+        if connection.cursor is not self._replica.cursor or not connection.writable:
             self._fall_behind(connection)
 
     def _fall_behind(self, connection: Connection) -> None:
-        self._lagging.add(connection)
-        self._lag.set()
+        if connection in self.connections:
+            self._lagging.add(connection)
+            self._lag.set()
 
     # The three loops.
 
@@ -213,45 +238,59 @@ class Hub:
         while True:
             await self._news.wait()
             self._news.clear()
-            target = self._replica.cursor
-            chunks: dict[Cursor, bytes] = {}
-            for index, connection in enumerate(list(self.connections)):
-                self._bring_to(connection, target, chunks)
-                if index % BATCH == BATCH - 1:
-                    await asyncio.sleep(0)
+            while self._round is not None or self._again:
+                self._write_batch()
+                await asyncio.sleep(0)
 
-    def _bring_to(self, connection: Connection, target: Cursor | None, chunks: dict[Cursor, bytes]) -> None:
-        """Write the same bytes to all that are at the same place; leave the rest to `_catch_up`."""
-        cursor = connection.cursor
-        if cursor is target or connection.gone():
-            return
-        if self._replica.cursor is not target or cursor is None or not connection.chunked or not connection.writable():
-            self._catch_up(connection)
-            return
-        chunk = chunks.get(cursor)
-        if chunk is None:
-            missed = self._ring.since(cursor)
-            if not missed:
+    def _write_batch(self) -> None:
+        """Bring the next connections of a round up to date: the same bytes to all that are at the same place.
+
+        Whatever a connection needs beyond that is left to `_catch_up`. This loop is most of what a fan-out costs
+        besides the kernel, hence the plain attributes, and the look at the last place before the dict.
+        """
+        if self._round is None:
+            self._again = False
+            self._round = iter(list(self.connections))
+        target = self._replica.cursor
+        chunks: dict[Cursor, bytes | None] = {}
+        place: Cursor | None = None
+        chunk: bytes | None = None
+        visited = delivered = 0
+        for connection in islice(self._round, BATCH):
+            visited += 1
+            cursor = connection.cursor
+            if cursor is target or not connection.open:
+                continue
+            if cursor is not place and cursor is not None:
+                if cursor not in chunks:
+                    missed = self._ring.since(cursor)
+                    chunks[cursor] = frame(b"".join(missed)) if missed else None
+                place, chunk = cursor, chunks[cursor]
+            if cursor is None or chunk is None or not connection.writable or not connection.chunked:
                 self._catch_up(connection)
-                return
-            chunk = chunks[cursor] = frame(b"".join(missed))
-        connection.write(chunk)
-        connection.cursor = target
-        self.counts.deliveries += 1
+                continue
+            connection.write(chunk)
+            connection.cursor = target
+            delivered += 1
+        self.counts.deliveries += delivered
+        if visited < BATCH:
+            self._round = None
 
     async def _heartbeats(self) -> None:
         """Every stream has its own beat, counted from its opening: they are spread by themselves."""
         while True:
             now = time.monotonic()
-            while self._beats and self._beats[0][0] <= now:
-                _, connection = self._beats.popleft()
-                if connection in self.connections:
+            beaten = 0
+            while self._beats and self._beats[0].beats_at <= now and beaten < BATCH:
+                connection = self._beats.popleft()
+                if connection.open:
                     self._beat(connection, now)
-            due = self._beats[0][0] - now if self._beats else self.heartbeat_s
-            await asyncio.sleep(max(0.0, min(due, self.heartbeat_s)))
+                beaten += 1
+            due_s = self._beats[0].beats_at - now if self._beats else self.heartbeat_s
+            await asyncio.sleep(0 if beaten == BATCH else max(BEAT_GRAIN_S, min(due_s, self.heartbeat_s)))
 
     def _send_away(self, connection: Connection) -> None:
-        if connection.writable():
+        if connection.writable:
             connection.send(encode_goodbye(random.randrange(100, 1000)))  # noqa: S311 - jitter
         connection.finish()
 
@@ -259,10 +298,11 @@ class Hub:
         if now >= connection.expires_at:
             self._send_away(connection)
             return
-        self._beats.append((now + self.heartbeat_s, connection))
+        connection.beats_at = now + self.heartbeat_s
+        self._beats.append(connection)
         if not connection.idle():
             self._fall_behind(connection)
-        if connection.cursor is not self._replica.cursor or not connection.writable():
+        if connection.cursor is not self._replica.cursor or not connection.writable:
             # A cursor beyond the client's own would mean a loss, so one that is behind hears no heartbeat.
             return
         assert connection.cursor is not None
@@ -275,16 +315,18 @@ class Hub:
         while True:
             await self._lag.wait()
             now = time.monotonic()
-            for connection in list(self._lagging):
+            for number, connection in enumerate(list(self._lagging), start=1):
                 self._look_after(connection, now)
+                if number % BATCH == 0:
+                    await asyncio.sleep(0)
             if not self._lagging:
                 self._lag.clear()
             await asyncio.sleep(LAGGARD_CHECK_S)
 
     def _look_after(self, connection: Connection, now: float) -> None:
         connection.pump()
-        if connection.gone():
-            self.leave(connection)
+        if not connection.open:
+            self._lagging.discard(connection)  # it is on its way out
         elif connection.stuck_s(now) > self.stuck_s:
             connection.abort()
             self.leave(connection)

@@ -27,6 +27,13 @@ class Ring:
         self._base: Cursor | None = None  # the state before the oldest entry
         self._entries: deque[Entry] = deque()
 
+    @property
+    def newest(self) -> Cursor | None:
+        """The state after the newest entry."""
+        if not self._entries or self._base is None:
+            return self._base
+        return Cursor(self._base.epoch, self._entries[-1].revision, self._entries[-1].head)
+
     def restart(self, cursor: Cursor) -> None:
         """Forget everything: the state is now `cursor`, and how it came about is not known."""
         self._base = cursor

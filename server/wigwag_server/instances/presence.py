@@ -6,8 +6,8 @@ within bounds, until it does.
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,9 +64,8 @@ class Presence:
 
     # What happens at the streams and routes.
 
-    @contextmanager
-    def streaming(self, header: str | None, last_event_id: str | None) -> Generator[None]:
-        """Have whoever opened a stream seated, as long as it is open."""
+    def opened(self, header: str | None, last_event_id: str | None) -> Here | None:
+        """Seat whoever opened a stream, until `closed` is told of the seat; None: it does not say who it is."""
         self.streams += 1
         here = self._enter(read_instance_header(header))
         if here is None:
@@ -76,15 +75,16 @@ class Presence:
             self._polls_no_more(here)
             self._seat(here.instance.id)
             self._holds(here.instance.id, last_event_id)
-        try:
-            yield
-        finally:
-            self.streams -= 1
-            if here is None:
-                self.anonymous -= 1
-            else:
-                here.streams -= 1
-                self._leave_if_gone(here)
+        return here
+
+    def closed(self, here: Here | None) -> None:
+        """Take note that a stream has ended."""
+        self.streams -= 1
+        if here is None:
+            self.anonymous -= 1
+        else:
+            here.streams -= 1
+            self._leave_if_gone(here)
 
     def polled(self, header: str | None, cursor: str | None) -> None:
         """Have whoever asked for a snapshot seated, until it has not done so for a while."""

@@ -1,7 +1,6 @@
 """`GET /v1/stream`: Server-Sent Events, from the client's cursor on."""
 
 import time
-from asyncio import timeout
 
 from aiohttp import HttpVersion11, web
 
@@ -11,7 +10,6 @@ from wigwag_server.hub.connection import Connection
 from wigwag_server.services import SERVICES
 from wigwag_server.web.operation import Header, Media, operation
 
-END_S = 1.0
 HEADERS = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-cache, no-transform",
@@ -40,22 +38,35 @@ async def stream(request: web.Request) -> web.StreamResponse:
     if request.transport is None or not services.keys.valid(key.id, time.time() * 1000):
         return response
     last_event_id = request.headers.get("Last-Event-ID")
-    chunked = request.version >= HttpVersion11
-    connection = Connection(request.transport, chunked=chunked, opened_at=opened_at, key_id=key.id)
+    presence = services.instances.of(key.environment or "")
+    seat = presence.opened(request.headers.get(INSTANCE_HEADER), last_event_id)
+
+    def lost(connection: Connection) -> None:
+        hub.leave(connection)
+        presence.closed(seat)
+
+    connection = Connection(
+        request.transport,
+        chunked=request.version >= HttpVersion11,
+        opened_at=opened_at,
+        key_id=key.id,
+        on_lost=lost,
+    )
+    _take_away(request)
     try:
         hub.join(connection, last_event_id)
-        with services.instances.of(key.environment or "").streaming(
-            request.headers.get(INSTANCE_HEADER), last_event_id
-        ):
-            await connection.closed
     except BaseException:
         connection.abort()  # the head is out: an answer of any other kind would come too late
         raise
-    finally:
-        hub.leave(connection)
-    try:
-        async with timeout(END_S):
-            await response.write_eof()
-    except (TimeoutError, ConnectionError):
-        connection.abort()
     return response
+
+
+def _take_away(request: web.Request) -> None:
+    """Have aiohttp forget a connection that is somebody else's now, with its request, parser, timers and two tasks.
+
+    It is told what a protocol is told when its connection is lost. It then ends this request as one whose client has
+    gone, without touching the transport, since it has none any more.
+    """
+    protocol = request.protocol
+    protocol.transport = None
+    protocol.connection_lost(None)

@@ -1,0 +1,128 @@
+"""The hub with connections of its own, on real sockets: who is written what, and in how large steps."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.support.waiting import until
+from wigwag_proto.commit import Change, Commit, Cursor, Epoch
+from wigwag_proto.events import Patch, Put, decode_event
+from wigwag_proto.follower import Follower
+from wigwag_proto.replica import Replica
+from wigwag_proto.snapshot import Snapshot
+from wigwag_proto.sse import SseParser
+from wigwag_server.hub.connection import Connection
+from wigwag_server.hub.hub import BATCH, Hub
+
+EPOCH = Epoch(100, "e")
+
+
+def commit(revision: int) -> Commit:
+    return Commit(revision, f"h{revision - 1}", f"h{revision}", revision, (Change("flag", "f", {"enabled": True}),))
+
+
+class Site:
+    """A hub that runs, and the far ends of its streams."""
+
+    def __init__(self) -> None:
+        self.replica = Replica("production")
+        self.replica.load(Snapshot("production", Cursor(EPOCH, 1, "h1"), 1, {}))
+        self.hub = Hub(Follower(self.replica), "server", heartbeat_s=60.0)
+        self.hub.loaded()
+        self.far: list[socket.socket] = []
+
+    async def join(self, cursor: str | None = None) -> Connection:
+        near, far = socket.socketpair()
+        far.setblocking(False)
+        self.far.append(far)
+        transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=near)
+        connection = Connection(transport, chunked=True, opened_at=time.monotonic(), on_lost=self.hub.leave)
+        self.hub.join(connection, cursor)
+        return connection
+
+    def commit(self, *revisions: int) -> None:
+        """Have the replica apply commits, and only then tell the hub, as a follower does that had to read them."""
+        for revision in revisions:
+            self.replica.apply(EPOCH, commit(revision))
+        for revision in revisions:
+            self.hub.committed(EPOCH, commit(revision))
+
+    def heard(self, stream: int = 0) -> list[int]:
+        """Return the revisions that a stream was brought to by what it has been sent so far."""
+        data = self.far[stream].recv(1 << 20)
+        parser, revisions = SseParser(), []
+        while data:
+            size, _, data = data.partition(b"\r\n")
+            length = int(size, 16)
+            for event in parser.feed(data[:length]):
+                match decode_event(event):
+                    case Patch(_, made):
+                        revisions.append(made.revision)
+                    case Put(snapshot):
+                        revisions.append(snapshot.cursor.revision)
+            data = data[length + 2 :]
+        return revisions
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    made = Site()
+    running = asyncio.create_task(made.hub.run())
+    yield made
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    for connection in list(made.hub.connections):
+        connection.abort()
+    await until(lambda: not made.hub.connections, "the end of the streams")
+    for far in made.far:
+        far.close()
+
+
+async def test_a_lone_commit_goes_out_before_anything_else_happens(site: Site) -> None:
+    connection = await site.join()
+    site.commit(2)
+    assert connection.cursor is site.replica.cursor
+    assert site.heard() == [1, 2]
+
+
+async def test_commits_that_are_reported_one_by_one_after_all_were_applied_reach_everyone(site: Site) -> None:
+    connections = [await site.join() for _ in range(3)]
+    site.commit(2, 3, 4)
+    await until(lambda: all(each.cursor is site.replica.cursor for each in connections), "all")
+    assert [site.heard(stream) for stream in range(3)] == [[1, 2, 3, 4]] * 3
+
+
+async def test_what_comes_during_a_fan_out_reaches_also_those_who_were_written_to_before(site: Site) -> None:
+    connections = [await site.join() for _ in range(2 * BATCH + 10)]
+    site.commit(2)
+    reached = [each.cursor is site.replica.cursor for each in connections]
+    assert reached.count(True) == BATCH  # one step, and then it is the turn of others
+    site.commit(3)
+    site.commit(4)
+    await until(lambda: all(each.cursor is site.replica.cursor for each in connections), "all")
+    assert all(site.heard(stream) == [1, 2, 3, 4] for stream in range(len(connections)))
+    # Those who came after the news got it all in one write; nobody needed more than two.
+    assert site.hub.counts.deliveries == len(connections) + BATCH
+
+
+async def test_a_stream_that_ends_during_a_fan_out_is_passed_over(site: Site) -> None:
+    connections = [await site.join() for _ in range(BATCH + 10)]
+    site.commit(2)
+    waiting = [each for each in connections if each.cursor is not site.replica.cursor]
+    waiting[0].abort()
+    waiting[1].finish()
+    await until(lambda: all(each.cursor is site.replica.cursor for each in waiting[2:]), "the others")
+    assert [waiting[0].open, waiting[1].open] == [False, False]
+    await until(lambda: len(site.hub.connections) == len(connections) - 2, "both to be forgotten")
+
+
+async def test_streams_in_different_places_get_what_each_has_missed(site: Site) -> None:
+    site.commit(2, 3, 4)
+    places = [await site.join(f"{EPOCH}:{revision}:h{revision}") for revision in (1, 2, 3, 4)]
+    assert [site.heard(stream) for stream in range(4)] == [[2, 3, 4], [3, 4], [4], []]
+    site.commit(5)
+    assert all(each.cursor is site.replica.cursor for each in places)
+    assert [site.heard(stream) for stream in range(4)] == [[5]] * 4
