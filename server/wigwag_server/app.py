@@ -27,7 +27,7 @@ from wigwag_server.web.api_description import API, ApiDescription, docs_page, op
 from wigwag_server.web.health import healthz, readyz
 from wigwag_server.web.metrics import metrics as prometheus
 from wigwag_server.web.middleware import identify, problems
-from wigwag_server.web.session_cookies import renew, sessions
+from wigwag_server.web.session_cookies import sessions
 from wigwag_server.web.simple_flag import simple_flag
 from wigwag_server.web.snapshot import snapshot
 from wigwag_server.web.stream import stream
@@ -40,7 +40,6 @@ def build_app(services: Services) -> web.Application:
     app[SERVICES] = services
     app.on_response_prepare.append(cors.add_headers)
     app.on_response_prepare.append(identify)
-    app.on_response_prepare.append(renew)
     app.add_routes(
         [
             web.get("/v1/stream", stream, allow_head=False),

@@ -43,7 +43,7 @@ async def watch_changes(request: web.Request) -> web.StreamResponse:
     services, caller, environment = admit(request)
     if STREAM in request.headers.get("Accept", ""):
         return await _watch(request, services, caller, environment)
-    return answer(_state(environment), environment.replica.cursor)
+    return answer(msgspec.to_builtins(_state(environment)), environment.replica.cursor)
 
 
 async def _watch(request: web.Request, services: Services, caller: Key, environment: Environment) -> web.StreamResponse:

@@ -71,18 +71,21 @@ def _bar(left: float, width: float, on: int, off: int, height: float, top: int) 
 def _line(usage: Mapping[str, Any], history: Sequence[Mapping[str, Any]], height: float) -> Markup:
     """Return the rollout percentage as steps: what it was before the oldest change that is known stays open."""
     steps = [
-        (item["at"], change["before"], change["after"])
+        (item["at"], None if item["what"] == "created" else change["before"], change["after"])
         for item in sorted(history, key=lambda item: item["at"])
         for change in item["changes"]
         if change["field"] == "rolloutPercentage" and "after" in change
     ]
-    steps = [(at, old, new) for at, old, new in steps if _is_share(old) and _is_share(new)]
+    steps = [(at, old, new) for at, old, new in steps if _is_share(new) and (old is None or _is_share(old))]
     if not steps:
         return Markup("")
-    share, points = steps[0][1], [(0.0, steps[0][1])]
+    share = steps[0][1]
+    points = [] if share is None else [(0.0, share)]
     for at, _, new in steps:
         left = _left(usage, at)
-        if left > 0:
+        if share is None:
+            points = [(max(0.0, left), new)]
+        elif left > 0:
             points += [(left, share), (left, new)]
         else:
             points = [(0.0, new)]

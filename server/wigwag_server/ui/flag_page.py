@@ -55,10 +55,9 @@ async def show_flag(
 ) -> web.Response:
     """Return the page; with what somebody wrote and why it was refused, so that nothing of it is lost."""
     key = here.name()
-    listing = here.get("/admin/flags", limit=1)
-    plain, (whole, history, usage, needed_by) = (
-        await here.get(f"/admin/flags/{key}"),
-        await asyncio.gather(listing, _history(here, key), _usage(here, key), _needed_by(here, key)),
+    plain = await here.get(f"/admin/flags/{key}")
+    whole, history, usage, needed_by = await asyncio.gather(
+        here.get("/admin/flags", limit=1), _history(here, key), _usage(here, key), _needed_by(here, key)
     )
     shown = row(plain, kills_without_store(whole["emergencies"]))
     config = {name: plain[name] for name in FLAG_FIELDS if name in plain}

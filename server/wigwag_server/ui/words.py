@@ -76,14 +76,30 @@ def percent(number: float) -> str:
     return f"{number:.3f}".rstrip("0").rstrip(".") + " %"
 
 
+def share(number: float | None) -> str:
+    """Return a measured share, as exactly as it means something."""
+    return "–" if number is None else percent(round(number, 1))
+
+
+def plain_number(number: Any) -> Any:
+    """Return a number as people write it: without a decimal point where there is nothing behind it."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
 def brief(value: Any) -> str:
     """Return JSON in a line."""
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(_without_points(value), ensure_ascii=False)
 
 
 def pretty(value: Any) -> str:
     """Return JSON as people edit it."""
-    return json.dumps(value, ensure_ascii=False, indent=2)
+    return json.dumps(_without_points(value), ensure_ascii=False, indent=2)
+
+
+def _without_points(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_points(each) for name, each in value.items()}
+    return [_without_points(each) for each in value] if isinstance(value, (list, tuple)) else plain_number(value)
 
 
 def rule(plain: Any) -> str:
@@ -140,6 +156,8 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "ago": ago,
     "count": count,
     "percent": percent,
+    "share": share,
+    "number": plain_number,
     "brief": brief,
     "pretty": pretty,
     "rule": rule,

@@ -15,16 +15,19 @@ PATHS = ("/ui", "/admin")
 
 @web.middleware
 async def sessions(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Find the session of a request. A key in the `Authorization` header counts before it."""
+    """Find the session of a request, and renew it. A key in the `Authorization` header counts before it."""
     if request.path.startswith(PATHS) and "Authorization" not in request.headers:
         cookie = request.cookies.get(cookie_name(request), "")
         session = request.app[SERVICES].sessions.find(cookie, time.time())
         if session is not None:
             request[SESSION] = session
-    return await handler(request)
+    response = await handler(request)
+    if not response.prepared:
+        _renew(request, response)
+    return response
 
 
-async def renew(request: web.Request, response: web.StreamResponse) -> None:
+def _renew(request: web.Request, response: web.StreamResponse) -> None:
     """Note in the cookie that somebody has done something. What a page asks by itself is not that."""
     session = request.get(SESSION)
     now_s = time.time()

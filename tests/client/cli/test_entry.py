@@ -99,6 +99,7 @@ SURFACE = {
     "audit list": ("Show who did what, the newest first.", {*SEARCH, "--limit"}),
     "audit export": ("Write the log as JSON lines, the oldest entry first.", SEARCH),
     "audit verify": ("Follow the chain of the log, and say where it is broken.", set()),
+    "login-link": ("Print a link that signs a browser in to the web pages of the server.", set()),
     "instances": ("List the client instances: who is connected, and how fresh.", {"--state"}),
 }
 COMPLETION = {"--install-completion", "--show-completion"}
