@@ -6,7 +6,10 @@ from wigwag.cli.output import note, say, say_json
 
 @command
 async def login_link(call: Call) -> None:
-    """Print a link that signs a browser in to the web pages of the server. It is good once, for minutes."""
+    """Print a link that signs a browser in, once.
+
+    The web pages of the server open with it. It runs out within minutes.
+    """
     async with call.admin() as admin:
         made = await admin.login_link()
         url = f"{admin.server.url}{made.get('path')}"

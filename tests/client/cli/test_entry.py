@@ -39,6 +39,7 @@ SURFACE = {
         {"--output", "--from-file", "--check"},
     ),
     "tail": ("Show changes as they happen, one a line, until Ctrl-C.", {"--key"}),
+    "login-link": ("Print a link that signs a browser in, once.", set()),
     "history": ("Show who changed a flag, when, how and why.", {"--limit"}),
     "revert": ("Put back the configuration that a flag had at a revision.", SHOWN),
     "explain": ("Say whether a flag is on for somebody, and why.", {"--as-of", "--draft"}),
@@ -99,7 +100,6 @@ SURFACE = {
     "audit list": ("Show who did what, the newest first.", {*SEARCH, "--limit"}),
     "audit export": ("Write the log as JSON lines, the oldest entry first.", SEARCH),
     "audit verify": ("Follow the chain of the log, and say where it is broken.", set()),
-    "login-link": ("Print a link that signs a browser in to the web pages of the server.", set()),
     "instances": ("List the client instances: who is connected, and how fresh.", {"--state"}),
 }
 COMPLETION = {"--install-completion", "--show-completion"}
