@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 
+HIDE = (
+    "Object.defineProperty(document, 'hidden', {value: STATE, configurable: true});"
+    "document.dispatchEvent(new Event('visibilitychange'))"
+)
 SLEEPER = {"id": "sleeper1", "label": "sleeper", "host": "web", "pid": 7, "sdk": "raw/1"}
 IN = "/ui/env/production"
 EVIL = "<img src=x onerror=alert(1)><script>alert(2)</script>\"'"
@@ -321,15 +325,11 @@ async def test_ten_thousand_flags_are_found_and_scrolled(page: "Page", server: S
 async def test_the_stream_of_changes_comes_back_after_a_while_in_the_background(page: "Page", server: Server) -> None:
     await sign_in(page, server)
     await live(page)
-    await page.evaluate(
-        "Object.defineProperty(document, 'hidden', {value: true, configurable: true}); document.dispatchEvent(new Event('visibilitychange'))"
-    )
+    await page.evaluate(HIDE.replace("STATE", "true"))
     changes = server.services.changes["production"]
     await server.put("while_away", description="made while away")
     await until(lambda: not changes.watching, "the stream of a hidden page to end")
-    await page.evaluate(
-        "Object.defineProperty(document, 'hidden', {value: false, configurable: true}); document.dispatchEvent(new Event('visibilitychange'))"
-    )
+    await page.evaluate(HIDE.replace("STATE", "false"))
     await page.get_by_text("made while away").wait_for()
     await asyncio.sleep(0)
 

@@ -23,6 +23,6 @@ async def decide(here: Here) -> web.Response:
     decision = here.field("decision")
     word = decision if decision in ("approve", "reject", "withdraw") else "reject"
     path = f"/admin/approvals/{here.request.match_info['id']}/{word}"
-    await ask(here.request, "POST", path, None, {"comment": here.field("comment")})
+    await ask(here.request, "POST", path, body={"comment": here.field("comment")})
     done = {"approve": "approved", "reject": "rejected", "withdraw": "withdrawn"}[word]
     return see(here.path("approvals", done=done))

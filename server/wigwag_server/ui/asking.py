@@ -29,6 +29,7 @@ async def ask(
     method: str,
     path: str,
     query: Mapping[str, Any] | None = None,
+    *,
     body: Any = None,
     headers: Mapping[str, str] | None = None,
 ) -> Answer:

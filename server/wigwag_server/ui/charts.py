@@ -10,16 +10,14 @@ from wigwag_server.ui.words import count, iso, percent
 WIDTH, HEIGHT, FOOT = 720, 180, 18
 SPARK_WIDTH, SPARK_HEIGHT, SPARKS = 96, 22, 24
 COLUMNS = 96
+RECT = Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>')
+TEXT = Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>')
 
 
 def sparkline(usage: Mapping[str, Any]) -> Markup:
     """Return the last hour in a few pixels: how often, and how much of it was on."""
     columns = _columns(usage, SPARKS)
-    top = max((on + off for on, off in columns), default=0) or 1
-    width = SPARK_WIDTH / SPARKS
-    bars = Markup("").join(
-        _bar(index * width, width - 1, on, off, SPARK_HEIGHT, top) for index, (on, off) in enumerate(columns)
-    )
+    bars = _bars(columns, SPARK_WIDTH / SPARKS, SPARK_HEIGHT)
     said = f"{count(usage['total'])} evaluations in the last hour, {percent(usage['enabledPercent'] or 0)} on"
     return Markup('<svg class="spark" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
         SPARK_WIDTH, SPARK_HEIGHT, said, bars
@@ -30,10 +28,8 @@ def chart(usage: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> Mar
     """Return on and off over time, with the percentage as a line and every change and kill marked on it."""
     columns = _columns(usage, COLUMNS)
     top = max((on + off for on, off in columns), default=0)
-    width, height = WIDTH / COLUMNS, HEIGHT - FOOT
-    bars = Markup("").join(
-        _bar(index * width, width - 1, on, off, height, top or 1) for index, (on, off) in enumerate(columns)
-    )
+    height = HEIGHT - FOOT
+    bars = _bars(columns, WIDTH / COLUMNS, height)
     said = (
         f"{count(usage['total'])} evaluations, {percent(usage['enabledPercent'])} on"
         if usage["total"]
@@ -57,15 +53,16 @@ def _columns(usage: Mapping[str, Any], number: int) -> list[tuple[int, int]]:
     return [(on, off) for on, off in sums]
 
 
-def _bar(left: float, width: float, on: int, off: int, height: float, top: int) -> Markup:
-    """Return a column: what was on from the bottom up, what was off on top of it."""
-    lit, dark = height * on / top, height * off / top
-    rect = '<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>'
-    return Markup("").join(
-        Markup(rect).format(name, left, base, width, tall)
-        for name, base, tall in (("on", height - lit, lit), ("off", height - lit - dark, dark))
-        if tall
-    )
+def _bars(columns: Sequence[tuple[int, int]], width: float, height: float) -> Markup:
+    """Return a column for each stretch: what was on from the bottom up, what was off on top of it."""
+    top = max((on + off for on, off in columns), default=0) or 1
+    parts = []
+    for index, (on, off) in enumerate(columns):
+        lit, dark = height * on / top, height * off / top
+        for name, base, tall in (("on", height - lit, lit), ("off", height - lit - dark, dark)):
+            if tall:
+                parts.append(RECT.format(name, index * width, base, width - 1, tall))
+    return Markup("").join(parts)
 
 
 def _line(usage: Mapping[str, Any], history: Sequence[Mapping[str, Any]], height: float) -> Markup:
@@ -107,12 +104,11 @@ def _marks(usage: Mapping[str, Any], history: Iterable[Mapping[str, Any]], heigh
 
 
 def _axis(usage: Mapping[str, Any], top: int) -> Iterable[Markup]:
-    text = '<text x="{}" y="{}" text-anchor="{}">{}</text>'
     if top:
-        yield Markup(text).format(WIDTH - 4, 12, "end", count(top))
+        yield TEXT.format(WIDTH - 4, 12, "end", count(top))
     for place, anchor in ((0, "start"), (0.5, "middle"), (1, "end")):
         at = usage["from"] + (usage["until"] - usage["from"]) * place
-        yield Markup(text).format(WIDTH * place, HEIGHT - 4, anchor, iso(at)[5:16].replace("T", " "))
+        yield TEXT.format(WIDTH * place, HEIGHT - 4, anchor, iso(at)[5:16].replace("T", " "))
 
 
 def _left(usage: Mapping[str, Any], at: float) -> float:

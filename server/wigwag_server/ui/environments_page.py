@@ -26,7 +26,7 @@ async def create(here: Here) -> web.Response:
     if here.field("approvals"):
         body["approvals"] = True
     try:
-        await ask(here.request, "POST", "/admin/environments", None, body)
+        await ask(here.request, "POST", "/admin/environments", body=body)
     except Problem as problem:
         return await _show(here, problem.status, problem=problem)
     return see(here.of(name, "environments", done="created"))
@@ -36,7 +36,7 @@ async def create(here: Here) -> web.Response:
 async def edit(here: Here) -> web.Response:
     """POST /ui/env/{environment}/environments/{name}."""
     body = {"description": here.field("description"), "approvals": here.field("approvals") == "true"}
-    await ask(here.request, "PATCH", f"/admin/environments/{here.name()}", None, body)
+    await ask(here.request, "PATCH", f"/admin/environments/{here.name()}", body=body)
     return see(here.path("environments", done="saved"))
 
 
@@ -63,7 +63,7 @@ async def promote(here: Here) -> web.Response:
         return await _compare(here, source, wrong="Tick the flags that are to be promoted.")
     body = {"from": source, "flags": flags, "withSegments": True, "comment": here.field("comment")}
     try:
-        await ask(here.request, "POST", f"/admin/environments/{here.environment}/promote", None, body)
+        await ask(here.request, "POST", f"/admin/environments/{here.environment}/promote", body=body)
     except Problem as problem:
         said = " ".join([problem.detail, *(each["detail"] for each in problem.violations)])
         return await _compare(here, source, wrong=said)

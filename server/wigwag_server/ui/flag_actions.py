@@ -5,10 +5,10 @@ from typing import Any
 
 from aiohttp import web
 
-from wigwag_proto.codec import decode
 from wigwag_proto.errors import Malformed
 from wigwag_proto.validate import check_key
 from wigwag_server.problems import Problem
+from wigwag_server.ui.drafts import read_draft
 from wigwag_server.ui.flag_page import NEW, show_flag
 from wigwag_server.ui.flags_page import KINDS
 from wigwag_server.ui.page import Here, page, see
@@ -44,10 +44,7 @@ async def save(here: Here) -> web.Response:
     text = here.field("config")
     key = here.name()
     try:
-        body = decode(text.encode())
-        if not isinstance(body, dict):
-            raise Malformed("not a JSON object")
-        body |= {"comment": here.field("comment")} if here.field("comment") else {}
+        body = read_draft(text, here.field("comment"))
         await here.do("POST", f"/admin/flags/{key}", body, {"If-Match": f'"{here.field("revision")}"'})
     except Malformed as error:
         wrong = Problem(HTTPStatus.BAD_REQUEST, f"What you wrote is {error}. Nothing was changed.")

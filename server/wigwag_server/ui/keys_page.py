@@ -35,7 +35,7 @@ async def create(here: Here) -> web.Response:
     if limits := here.field("flags").replace(",", " ").split():
         body["flags"] = limits
     try:
-        made = await ask(here.request, "POST", "/admin/keys", None, body)
+        made = await ask(here.request, "POST", "/admin/keys", body=body)
     except Problem as problem:
         return await _show(here, problem.status, problem=problem)
     return await _show(here, HTTPStatus.CREATED, made=made.body)
@@ -45,7 +45,7 @@ async def create(here: Here) -> web.Response:
 async def rotate(here: Here) -> web.Response:
     """POST /ui/env/{environment}/keys/{id}/rotate: the answer shows the new token, this once."""
     path = f"/admin/keys/{here.request.match_info['id']}/rotate"
-    made = await ask(here.request, "POST", path, None, {"overlap": here.field("overlap") or "24h"})
+    made = await ask(here.request, "POST", path, body={"overlap": here.field("overlap") or "24h"})
     return await _show(here, HTTPStatus.CREATED, made=made.body)
 
 

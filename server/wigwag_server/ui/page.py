@@ -92,7 +92,9 @@ class Here:
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, **query: Any
     ) -> Answer:
         """Have the API do something in this environment. Raises what the route raises."""
-        return await ask(self.request, method, path, {"environment": self.environment, **query}, body, headers)
+        return await ask(
+            self.request, method, path, {"environment": self.environment, **query}, body=body, headers=headers
+        )
 
     async def answer(self, template: str, http_status: HTTPStatus = HTTPStatus.OK, /, **values: Any) -> web.Response:
         """Return a page, with what stands around every page."""

@@ -7,11 +7,11 @@ from typing import Any
 
 from aiohttp import web
 
-from wigwag_proto.codec import decode
 from wigwag_proto.errors import Malformed
 from wigwag_proto.rule_checks import ALL_OPERATORS
 from wigwag_proto.validate import SEGMENT_FIELDS, check_key
 from wigwag_server.problems import Problem
+from wigwag_server.ui.drafts import read_draft
 from wigwag_server.ui.flag_page import segments_of
 from wigwag_server.ui.page import Here, page, see
 
@@ -56,10 +56,7 @@ async def save(here: Here) -> web.Response:
     """POST /ui/env/{environment}/segments/{name}: as JSON. Refused, it is shown again with all that was written."""
     text, key = here.field("config"), here.name()
     try:
-        body = decode(text.encode())
-        if not isinstance(body, dict):
-            raise Malformed("not a JSON object")
-        body |= {"comment": here.field("comment")} if here.field("comment") else {}
+        body = read_draft(text, here.field("comment"))
         await here.do("POST", f"/admin/segments/{key}", body, {"If-Match": f'"{here.field("revision")}"'})
     except Malformed as error:
         wrong = Problem(HTTPStatus.BAD_REQUEST, f"What you wrote is {error}. Nothing was changed.")

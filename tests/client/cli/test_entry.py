@@ -114,7 +114,7 @@ def options_in(text: str) -> set[str]:
 def listed_in(text: str) -> dict[str, str]:
     """Return the commands that a help text lists, each with its summary."""
     part = text.partition("Commands:")[2].partition("\n\n")[0]
-    return dict(re.findall(r"^ {2}([a-z]+) {2,}(.+)$", part, re.MULTILINE))
+    return dict(re.findall(r"^ {2}([a-z-]+) {2,}(.+)$", part, re.MULTILINE))
 
 
 def test_the_help_lists_every_command_and_exit_code(bare_wigwag: Wigwag) -> None:

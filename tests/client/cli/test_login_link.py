@@ -7,7 +7,7 @@ from tests.client.cli.conftest import Wigwag
 
 
 def opened(url: str) -> str:
-    with urllib.request.urlopen(url) as response:  # noqa: S310 - the address of the test's own server
+    with urllib.request.urlopen(url) as response:
         text: str = response.read().decode()
         return text
 
