@@ -11,7 +11,7 @@ import typer
 
 from wigwag_proto.errors import StoreUnavailable, WigwagError
 from wigwag_server.bootstrap import check_bootstrap_token, first_admin_token
-from wigwag_server.dev import dev_banner, dev_keys
+from wigwag_server.dev import dev_banner, dev_keys, dev_link
 from wigwag_server.lifecycle import Running, running
 from wigwag_server.log import LogFormat, set_up_logging
 from wigwag_server.settings import DEFAULT_PORT, BadSetting, Listen, Settings, parse_listen, parse_origin
@@ -153,7 +153,8 @@ async def _show_keys(server: Running) -> None:
 
 async def _make_keys(server: Running) -> None:
     if server.services.settings.dev:
-        typer.echo(dev_banner(await dev_keys(server.services, server.url)))
+        keys = await dev_keys(server.services, server.url)
+        typer.echo(dev_banner(keys, await dev_link(server.services, keys)))
     elif (token := await first_admin_token(server.services)) is not None:
         typer.echo(f"\nThe first admin token, shown only now:\n\n  {token}\n")
 

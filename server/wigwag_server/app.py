@@ -6,6 +6,7 @@ from wigwag_server.admin import (
     alert_kill,
     approvals,
     audit,
+    changes,
     environments,
     explanations,
     flags,
@@ -13,17 +14,20 @@ from wigwag_server.admin import (
     instances,
     keys,
     kills,
+    login_links,
     metrics,
     propagation,
     segments,
     transfers,
 )
 from wigwag_server.services import SERVICES, Services
+from wigwag_server.ui.routes import add_pages
 from wigwag_server.web import cors, ofrep
 from wigwag_server.web.api_description import API, ApiDescription, docs_page, openapi_json
 from wigwag_server.web.health import healthz, readyz
 from wigwag_server.web.metrics import metrics as prometheus
 from wigwag_server.web.middleware import identify, problems
+from wigwag_server.web.session_cookies import sessions
 from wigwag_server.web.simple_flag import simple_flag
 from wigwag_server.web.snapshot import snapshot
 from wigwag_server.web.stream import stream
@@ -32,7 +36,7 @@ from wigwag_server.web.telemetry import telemetry
 
 def build_app(services: Services) -> web.Application:
     """Put the application together."""
-    app = web.Application(middlewares=[problems], client_max_size=services.settings.limits.body_bytes)
+    app = web.Application(middlewares=[problems, sessions], client_max_size=services.settings.limits.body_bytes)
     app[SERVICES] = services
     app.on_response_prepare.append(cors.add_headers)
     app.on_response_prepare.append(identify)
@@ -91,6 +95,8 @@ def build_app(services: Services) -> web.Application:
             web.post("/admin/approvals/{id}/approve", approvals.approve),
             web.post("/admin/approvals/{id}/reject", approvals.reject),
             web.post("/admin/approvals/{id}/withdraw", approvals.withdraw),
+            web.post("/admin/login-links", login_links.create_login_link),
+            web.get("/admin/changes", changes.watch_changes),
             web.get("/admin/audit", audit.read_audit),
             web.get("/admin/audit/verify", audit.verify_audit),
             web.get("/admin/propagation/{revision}", propagation.show_propagation),
@@ -99,5 +105,6 @@ def build_app(services: Services) -> web.Application:
             web.get("/admin/usage", metrics.show_usage),
         ]
     )
+    add_pages(app)
     app[API] = ApiDescription(app.router)
     return app

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from wigwag_proto.disk_io import write_atomically
+from wigwag_server.admin.login_links import login_link_of
 from wigwag_server.auth.keys import KeyKind, Keys, PutKeys, new_token
 from wigwag_server.bootstrap import make_key
 from wigwag_server.services import Services
@@ -60,11 +61,20 @@ def _valid(dev: DevKeys, keys: Keys) -> bool:
     return all(keys.find(token) is not None for token in (dev.admin_token, dev.server_key, dev.client_key))
 
 
-def dev_banner(keys: DevKeys) -> str:
+async def dev_link(services: Services, keys: DevKeys) -> str:
+    """Return the path of a link that signs a browser in, once. Raises StoreUnavailable."""
+    key = services.keys.find(keys.admin_token)
+    assert key is not None, "dev_keys has just made sure of it"
+    return await login_link_of(services, key)
+
+
+def dev_banner(keys: DevKeys, link: str) -> str:
     """Return what a developer sees: where the server is, the keys, and a program that works when pasted."""
     return f"""
 wigwag-server (dev) at {keys.url}
 
+  web pages    {keys.url}{link}
+               (signs one browser in, within ten minutes; for another: wigwag login-link)
   admin token  {keys.admin_token}
   server key   {keys.server_key}
   client key   {keys.client_key}

@@ -10,6 +10,7 @@ from wigwag_proto.commit import Commit, Epoch
 from wigwag_proto.snapshot import Tables
 from wigwag_proto.tasks_io import Tasks
 from wigwag_server.catalog import Catalog
+from wigwag_server.changes import Changes
 from wigwag_server.emergencies import Emergencies
 from wigwag_server.environment import Environment
 from wigwag_server.hub.hub import Hub
@@ -76,8 +77,9 @@ class Environments:
         emergencies = Emergencies(environment, hub, self._emergencies_file(name))
         evaluator = Evaluator(environment)
         notices = Notices(environment.replica, evaluator)
-        emergencies.watchers.append(notices.emergencies_changed)
-        environment.listeners += [hub, catalog, expiry, emergencies, evaluator, notices]
+        changes = Changes()
+        emergencies.watchers += [notices.emergencies_changed, changes.emergencies_changed]
+        environment.listeners += [hub, catalog, expiry, emergencies, evaluator, notices, changes]
         environment.on_overruled.append(lambda records: emergencies.hold(lost_kills(records)))
         environment.listeners.append(services.instances.follow(environment.replica))
         services.environments[name] = environment
@@ -86,6 +88,7 @@ class Environments:
         services.emergencies[name] = emergencies
         services.evaluators[name] = evaluator
         services.notices[name] = notices
+        services.changes[name] = changes
         await environment.open(patience_s=patience_s)
         tasks.start(f"hub of {name}", hub.run())
         tasks.start(f"kill expiry of {name}", expiry.run())
@@ -101,6 +104,7 @@ class Environments:
         services.emergencies.pop(name)
         services.evaluators.pop(name)
         services.notices.pop(name).end()
+        services.changes.pop(name).end()
         services.instances.forget(name)
         await hub.drain(services.settings.drain_s)
         await environment.close()

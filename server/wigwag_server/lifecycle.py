@@ -17,6 +17,7 @@ from wigwag_server.auth.guard import Guard
 from wigwag_server.auth.key_watch import KeyWatch
 from wigwag_server.auth.keys import Keys
 from wigwag_server.auth.last_use import LastUse
+from wigwag_server.auth.sessions import Sessions
 from wigwag_server.catalog import Catalog
 from wigwag_server.environment import Environment
 from wigwag_server.environments import PRODUCTION, Environments
@@ -93,7 +94,10 @@ async def _open(settings: Settings, store: Store, tasks: Tasks, roster: Roster, 
     catalogs: dict[str, Catalog] = {}
     intake = Intake(usage, catalogs)
     guard = Guard(keys, uses, settings.limits)
-    services = Services(settings, server_id, tasks, system, keys, guard, uses, instances, intake, catalogs=catalogs)
+    sessions = Sessions(keys, system.replica, settings.sessions)
+    services = Services(
+        settings, server_id, tasks, system, keys, guard, uses, instances, intake, sessions, catalogs=catalogs
+    )
     watch = KeyWatch(system, keys, uses, hubs=services.hubs, notices=services.notices)
     system.listeners.append(watch)
     environments = Environments(services, store, folder)
@@ -146,6 +150,8 @@ async def _drain(services: Services, site: web.TCPSite) -> None:
         logger.info("draining %d streams", streams)
     for notices in services.notices.values():
         notices.end()
+    for changes in services.changes.values():
+        changes.end()
     await asyncio.gather(*(hub.drain(window_s) for hub in services.hubs.values()))
 
 

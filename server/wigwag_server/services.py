@@ -12,7 +12,9 @@ from wigwag_proto.tasks_io import Tasks
 from wigwag_server.auth.guard import Guard
 from wigwag_server.auth.keys import Keys
 from wigwag_server.auth.last_use import LastUse
+from wigwag_server.auth.sessions import Sessions
 from wigwag_server.catalog import Catalog
+from wigwag_server.changes import Changes
 from wigwag_server.emergencies import Emergencies
 from wigwag_server.environment import Environment
 from wigwag_server.hub.hub import Hub
@@ -39,12 +41,14 @@ class Services:
     uses: LastUse
     instances: Instances
     usage: Intake
+    sessions: Sessions
     environments: dict[str, Environment] = field(default_factory=dict)
     hubs: dict[str, Hub] = field(default_factory=dict)
     catalogs: dict[str, Catalog] = field(default_factory=dict)
     emergencies: dict[str, Emergencies] = field(default_factory=dict)
     evaluators: dict[str, Evaluator] = field(default_factory=dict)
     notices: dict[str, Notices] = field(default_factory=dict)
+    changes: dict[str, Changes] = field(default_factory=dict)
     draining: bool = False
     snapshots_sending: int = 0
     _writes: set[asyncio.Task[Any]] = field(default_factory=set)

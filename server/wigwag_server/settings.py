@@ -73,6 +73,18 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionTimes:
+    """How long a browser stays signed in: `idle_s` while nobody does anything, `longest_s` in all.
+
+    `link_s` is how long a link that signs in may wait to be used.
+    """
+
+    idle_s: float = 2 * 3600
+    longest_s: float = 12 * 3600
+    link_s: float = 600
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything.
 
@@ -89,6 +101,7 @@ class Settings:
     dev: bool = False
     bootstrap_token: str | None = None
     limits: Limits = field(default_factory=Limits)
+    sessions: SessionTimes = field(default_factory=SessionTimes)
     patience_s: float = 5.0
     drain_s: float = 5.0
     heartbeat_s: float = 5.0

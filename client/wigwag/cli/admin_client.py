@@ -142,6 +142,10 @@ class AdminClient:
         query = f"&state={quote(state)}" if state else ""
         return await self._request("GET", f"/admin/instances?limit={limit}{query}")
 
+    async def login_link(self) -> Plain:
+        """Make a link that signs a browser in, as the holder of the token."""
+        return await self._request("POST", "/admin/login-links")
+
     async def snapshot(self) -> Plain:
         """Return what a server key sees. The key picks the environment."""
         return await self._request("GET", "/v1/snapshot")

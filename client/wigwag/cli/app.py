@@ -14,6 +14,7 @@ from wigwag.cli.explaining import explain
 from wigwag.cli.history import history, revert
 from wigwag.cli.instances import instances
 from wigwag.cli.keys import keys
+from wigwag.cli.login import login_link
 from wigwag.cli.reading import flags, show
 from wigwag.cli.segments import segments
 from wigwag.cli.setting import set_flag
@@ -83,6 +84,7 @@ for name, function in (
     ("validate", validate),
     ("codegen", codegen),
     ("instances", instances),
+    ("login-link", login_link),
 ):
     app.command(name)(function)
 for name, group in (

@@ -1,5 +1,6 @@
 """In front of every route: which key is this, and may it come in here."""
 
+import hmac
 import logging
 import math
 import random
@@ -13,11 +14,13 @@ from wigwag_server.auth.buckets import Buckets
 from wigwag_server.auth.keys import Key, KeyKind, Keys
 from wigwag_server.auth.last_use import LastUse
 from wigwag_server.auth.rights import RIGHTS, Right, roles_with
+from wigwag_server.auth.sessions import SESSION, Session
 from wigwag_server.problems import Problem
 from wigwag_server.settings import Limits
 
 logger = logging.getLogger(__name__)
 
+CSRF_HEADER = "Wigwag-CSRF"
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="wigwag"'}
 # Whoever is told to wait and has a valid key by then is let in at once. So this may be long: what it slows down are
 # apps whose key was revoked, which would come back sooner than after a 401.
@@ -27,7 +30,7 @@ LIMITED = frozenset({Right.EDIT, Right.REVIVE, Right.ADMINISTER})
 
 
 class Guard:
-    """Admits requests by their `Authorization: Bearer <key>` header."""
+    """Admits requests by their `Authorization: Bearer <key>` header, and to `/admin` also by a session."""
 
     def __init__(self, keys: Keys, uses: LastUse, limits: Limits) -> None:
         self._keys = keys
@@ -68,7 +71,8 @@ class Guard:
 
         Raises Problem: as `admit`, 403 where its role lacks the right, and 429 where it writes too much.
         """
-        key = self.admit(request, KeyKind.ADMIN)
+        session = request.get(SESSION)
+        key = self.admit(request, KeyKind.ADMIN) if session is None else self._admit_session(request, session)
         if right not in RIGHTS[key.role]:
             enough = " or ".join(f"'{role}'" for role in roles_with(right))
             detail = f"A token of the role '{key.role}' may not do this. It takes the role {enough}."
@@ -82,6 +86,20 @@ class Guard:
                 headers = {"Retry-After": str(math.ceil(wait_s))}
                 raise Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, headers=headers)
         return key
+
+    def _admit_session(self, request: web.Request, session: Session) -> Key:
+        """Return the token that a browser has signed in with.
+
+        A browser sends its cookie along with whatever a page asks for, so a change has to come with what only our own
+        pages know. Raises Problem (403).
+        """
+        if request.method not in ("GET", "HEAD") and not hmac.compare_digest(
+            request.headers.get(CSRF_HEADER, "").encode(), session.csrf().encode()
+        ):
+            detail = f"With a cookie, a change needs the header {CSRF_HEADER}, which pages of this server send."
+            raise Problem(HTTPStatus.FORBIDDEN, detail)
+        self._uses.used(session.key.id, time.time() * 1000)
+        return session.key
 
     def _refusal(self, request: web.Request) -> Problem:
         address = network(request.remote or "")

@@ -205,13 +205,16 @@ class SqliteStore:
     async def _transaction(self) -> AsyncGenerator[None]:
         async with self._turn:
             try:
-                await self._database.execute("BEGIN")
                 try:
+                    await self._database.execute("BEGIN")
                     yield
+                    await self._database.execute("COMMIT")
                 except BaseException:
-                    await self._database.execute("ROLLBACK")
+                    # Also where whoever asked hung up while it began: a transaction left open would be in the way of
+                    # every one to come. There may be none, if it was the beginning that failed.
+                    with suppress(sqlite3.Error):
+                        await self._database.execute("ROLLBACK")
                     raise
-                await self._database.execute("COMMIT")
             except (sqlite3.Error, ValueError) as error:
                 raise StoreUnavailable(f"SQLite: {error}") from error
 

@@ -7,7 +7,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -51,13 +51,16 @@ class SqliteSide:
         """Do all of it or nothing. Raises StoreUnavailable."""
         async with self._turn:
             try:
-                await self.database.execute("BEGIN")
                 try:
+                    await self.database.execute("BEGIN")
                     yield self.database
+                    await self.database.execute("COMMIT")
                 except BaseException:
-                    await self.database.execute("ROLLBACK")
+                    # Also where whoever asked hung up while it began: a transaction left open would be in the way of
+                    # every one to come. There may be none, if it was the beginning that failed.
+                    with suppress(sqlite3.Error):
+                        await self.database.execute("ROLLBACK")
                     raise
-                await self.database.execute("COMMIT")
             except (sqlite3.Error, ValueError) as error:
                 raise StoreUnavailable(f"SQLite: {error}") from error
 

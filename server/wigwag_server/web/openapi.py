@@ -39,6 +39,8 @@ REF = "#/components/schemas/{name}"
 WRITES = ("POST", "PUT", "PATCH")
 # What is changed with these rights may have to wait for a second person.
 WAITING = (Right.EDIT, Right.REVIVE)
+# Pages are for people: what they do, they do by what is described.
+PAGES = "/ui"
 UNDESCRIBED = ("HEAD", "OPTIONS")
 IN_PATH = re.compile(r"{(\w+)}")
 
@@ -75,8 +77,9 @@ def document(routes: web.UrlDispatcher) -> Json:
 def _operations(routes: web.UrlDispatcher) -> Iterator[tuple[str, str, Any, Operation]]:
     for route in routes.routes():
         # HEAD goes along with GET, and OPTIONS is for browsers: neither needs a description of its own.
-        if route.method not in UNDESCRIBED and route.resource is not None:
-            yield route.resource.canonical, route.method, route.handler, operation_of(route.handler)
+        if route.method in UNDESCRIBED or route.resource is None or route.resource.canonical.startswith(PAGES):
+            continue
+        yield route.resource.canonical, route.method, route.handler, operation_of(route.handler)
 
 
 class _Schemas:

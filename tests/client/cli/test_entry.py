@@ -39,6 +39,7 @@ SURFACE = {
         {"--output", "--from-file", "--check"},
     ),
     "tail": ("Show changes as they happen, one a line, until Ctrl-C.", {"--key"}),
+    "login-link": ("Print a link that signs a browser in, once.", set()),
     "history": ("Show who changed a flag, when, how and why.", {"--limit"}),
     "revert": ("Put back the configuration that a flag had at a revision.", SHOWN),
     "explain": ("Say whether a flag is on for somebody, and why.", {"--as-of", "--draft"}),
@@ -113,7 +114,7 @@ def options_in(text: str) -> set[str]:
 def listed_in(text: str) -> dict[str, str]:
     """Return the commands that a help text lists, each with its summary."""
     part = text.partition("Commands:")[2].partition("\n\n")[0]
-    return dict(re.findall(r"^ {2}([a-z]+) {2,}(.+)$", part, re.MULTILINE))
+    return dict(re.findall(r"^ {2}([a-z-]+) {2,}(.+)$", part, re.MULTILINE))
 
 
 def test_the_help_lists_every_command_and_exit_code(bare_wigwag: Wigwag) -> None:
