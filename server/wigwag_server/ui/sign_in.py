@@ -22,6 +22,9 @@ from wigwag_server.web.session_cookies import delete_cookie, set_cookie
 
 logger = logging.getLogger(__name__)
 
+# Nobody who signs in or out waits longer for a store that does not answer.
+STORE_S = 1.0
+
 
 @operation("Show where to sign in", needs=(), takes=None, gives={200: HTML})
 async def show_sign_in(request: web.Request) -> web.Response:
@@ -64,7 +67,7 @@ async def use_link(request: web.Request) -> web.Response:
         check_origin(request)
         key = _key_of_link(request)
         by = Author(name=key.name, key_id=key.id, address=request.remote or "", request=request[REQUEST_ID])
-        await services.run_to_end(services.system.commit(UseLink(request.match_info["link"]), by))
+        await services.run_to_end(services.system.commit(UseLink(request.match_info["link"]), by, timeout_s=STORE_S))
     except Problem as problem:
         return request.app[SITE].answer("login.html", problem.status, next="/ui/", wrong=problem.detail)
     except StoreUnavailable:
@@ -84,7 +87,9 @@ async def sign_out(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     by = Author(name=session.key.name, key_id=session.key.id, address=request.remote or "", request=request[REQUEST_ID])
     try:
-        await services.run_to_end(services.system.commit(EndSession(session, services.sessions.times), by))
+        await services.run_to_end(
+            services.system.commit(EndSession(session, services.sessions.times), by, timeout_s=STORE_S)
+        )
     except StoreUnavailable as error:
         logger.warning("a session was signed out in its browser only: %s", error)
     delete_cookie(request, response)
