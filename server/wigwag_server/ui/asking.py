@@ -3,6 +3,7 @@
 So a page can do nothing that the API cannot, and whatever the API checks (rights, scope, a second person) holds here.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +39,7 @@ async def ask(
     A form of ours has been checked before: this is what vouches for it. Raises what the route raises: Problem,
     Waiting, StoreUnavailable.
     """
+    await asyncio.sleep(0)  # a page asks for much in a row: whoever kills meanwhile is not to wait for all of it
     sent = dict(headers or {})
     if (session := request.get(SESSION)) is not None:
         sent[CSRF_HEADER] = session.csrf()

@@ -13,6 +13,7 @@ from wigwag_server.admin.flag_state import FlagState
 from wigwag_server.problems import Problem
 from wigwag_server.ui.flag_rows import LABELS, SORTS, in_order, kills_without_store, row
 from wigwag_server.ui.page import Here, page, see
+from wigwag_server.ui.sums import SUMS
 
 # So many rows make a page of well under 100 KiB; the rest comes as somebody scrolls.
 SHOWN = 60
@@ -117,10 +118,12 @@ def _sorted(listed: Mapping[str, Any], sort: str, start: int, shown: int) -> lis
 async def _sums(here: Here, asked: Mapping[str, str]) -> Counter[str]:
     """Return how many flags there are in each state, of those that meet what else is asked for."""
     search = {name: value for name, value in asked.items() if name not in ("sort", "state")}
-    sums: Counter[str] = Counter()
-    for state in FlagState:
-        sums[state.value] = (await here.get("/admin/flags", limit=1, state=state.value, **search))["total"]
-    return sums
+
+    async def count(state: FlagState) -> int:
+        listed = await here.get("/admin/flags", limit=1, state=state.value, **search)
+        return int(listed["total"])
+
+    return await here.request.app[SUMS].of(await here.get("/admin/changes"), search, count)
 
 
 def _until(minutes: str) -> int:

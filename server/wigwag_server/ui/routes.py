@@ -16,6 +16,7 @@ from wigwag_server.ui import (
 )
 from wigwag_server.ui.page import HTML, Here, page, see
 from wigwag_server.ui.site import SITE, Site, file_answer
+from wigwag_server.ui.sums import SUMS, Sums
 from wigwag_server.web.operation import operation
 
 IN = "/ui/env/{environment}"
@@ -24,6 +25,7 @@ IN = "/ui/env/{environment}"
 def add_pages(app: web.Application) -> None:
     """Add them to an application."""
     app[SITE] = Site()
+    app[SUMS] = Sums()
     app.add_routes(
         [
             web.get("/ui", home),

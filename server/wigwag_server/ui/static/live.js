@@ -24,7 +24,8 @@ export function startLive() {
     });
     source.addEventListener("change", (event) => {
       const change = JSON.parse(event.data);
-      refresh();
+      // Not all who have the page open at the very same moment.
+      setTimeout(refresh, Math.random() * QUIET_MS);
       for (const listener of listeners) listener(change);
     });
     source.addEventListener("error", () => {
