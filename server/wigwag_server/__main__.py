@@ -91,6 +91,14 @@ def serve(
             help="Listen beyond loopback without TLS, because a proxy in front does it.",
         ),
     ] = False,
+    webhook_allow_private: Annotated[
+        bool,
+        typer.Option(
+            "--webhook-allow-private",
+            envvar="WIGWAG_SERVER_WEBHOOK_ALLOW_PRIVATE",
+            help="Let webhooks lead into the server's own network, and to http.",
+        ),
+    ] = False,
     _version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
 ) -> None:
     """Keep feature flags and push every change to the apps that follow them."""
@@ -106,6 +114,7 @@ def serve(
             bootstrap_token=bootstrap_token,
             max_connection_age_s=max_connection_age,
             cors_origins=tuple(parse_origin(origin) for origin in cors_origin or ()),
+            webhook_allow_private=webhook_allow_private,
         )
         if reuse_port and store.startswith("sqlite:"):
             raise BadSetting("--reuse-port is for several servers, which share a Redis: a SQLite file takes one server")

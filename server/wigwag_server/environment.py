@@ -28,8 +28,12 @@ RESEND_PAUSE_S = 0.1
 CLOCK_TOLERANCE_S = 86_400
 # When a key was last used (see `auth.last_use`).
 USE = "use"
+# How far the webhooks are (see `webhooks.progress`).
+OUTBOX = "outbox"
 # Records that nobody wrote: the audit log is silent about them.
-BOOKKEEPING = frozenset({ABSORPTION, REVIVAL, USE})
+BOOKKEEPING = frozenset({ABSORPTION, REVIVAL, USE, OUTBOX})
+# What of a record is not for the audit log: the hash of a token, and what signs the deliveries of a webhook.
+SECRETS = frozenset({"hash", "secret", "previousSecret"})
 
 
 class Listener(Protocol):
@@ -291,7 +295,7 @@ class Environment:
 
 
 def without_secrets(record: Any) -> Any:
-    """Return a record as the audit log may show it: without the hash of a token."""
-    if isinstance(record, Mapping) and "hash" in record:
-        return {name: value for name, value in record.items() if name != "hash"}
+    """Return a record as the audit log may show it."""
+    if isinstance(record, Mapping) and not SECRETS.isdisjoint(record):
+        return {name: value for name, value in record.items() if name not in SECRETS}
     return record

@@ -82,6 +82,7 @@ class Environments:
         environment.listeners += [hub, catalog, expiry, emergencies, evaluator, notices, changes]
         environment.on_overruled.append(lambda records: emergencies.hold(lost_kills(records)))
         environment.listeners.append(services.instances.follow(environment.replica))
+        services.webhooks.follow(environment, emergencies)
         services.environments[name] = environment
         services.hubs[name] = hub
         services.catalogs[name] = catalog
