@@ -18,6 +18,7 @@ from wigwag_proto.replica import ABSORPTION, REVIVAL, Ancestry, Replica
 from wigwag_proto.snapshot import Tables
 from wigwag_proto.tasks_io import Tasks
 from wigwag_server.following import Following
+from wigwag_server.latency import Latency
 from wigwag_server.store.store import Accepted, Answer, Conflict, Recovering, Store
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,8 @@ class Environment:
         self.listeners: list[Listener] = []
         # Told when the store's history goes on without (some of) these records; the new state is loaded next.
         self.on_overruled: list[Callable[[Tables], None]] = []
+        self.commit_times = Latency()
+        self.commits_failed = 0  # those of which the store did not say in time whether it took them
         self._store = store
         self._tasks = tasks
         self._following = Following(self.replica, store, tasks, self)
@@ -100,8 +103,17 @@ class Environment:
         Once this returns, the commit is in the store and, if the disk is well, in this server's own copy. Raises
         StoreUnavailable when the store did not say within `timeout_s` whether it took it, and what `command` raises.
         """
-        deadline = time.monotonic() + timeout_s
-        async with self._my_turn(timeout_s):
+        begun_at = time.monotonic()
+        try:
+            cursor = await self._commit(command, author, begun_at + timeout_s)
+        except StoreUnavailable:
+            self.commits_failed += 1
+            raise
+        self.commit_times.observe(time.monotonic() - begun_at)
+        return cursor
+
+    async def _commit(self, command: Command, author: Author, deadline: float) -> Cursor:
+        async with self._my_turn(deadline - time.monotonic()):
             while True:
                 cursor = self.replica.cursor
                 if cursor is None:

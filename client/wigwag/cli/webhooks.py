@@ -43,7 +43,7 @@ async def list_webhooks(call: Call) -> None:
 @command
 async def create(
     call: Call,
-    url: Annotated[str, typer.Argument(metavar="URL", help="Where to send events.", show_default=False)],
+    target: Annotated[str, typer.Argument(metavar="URL", help="Where to send events.", show_default=False)],
     *,
     name: Annotated[str, typer.Option(metavar="NAME", help="What it is for.", show_default=False)] = "",
     event: Annotated[Texts, typer.Option(metavar="EVENT", help="Only this: kill, revive, …  (repeatable)")] = None,
@@ -60,7 +60,7 @@ async def create(
     The secret that signs them is shown this once.
     """
     lists = {"events": event, "flags": flag, "tags": tag, "environments": only_environment}
-    body: Plain = {"url": url, **{field: value for field, value in lists.items() if value}}
+    body: Plain = {"url": target, **{field: value for field, value in lists.items() if value}}
     body |= {field: value for field, value in (("name", name), ("comment", comment)) if value}
     body |= {"template": "slack"} if slack else {}
     async with call.admin() as admin:

@@ -7,11 +7,13 @@ from pathlib import Path
 from wigwag_proto.tasks_io import Tasks
 from wigwag_server.emergencies import Emergencies
 from wigwag_server.environment import Environment
+from wigwag_server.instances.instances import Instances
 from wigwag_server.webhooks.deliver import Deliverer, Result
 from wigwag_server.webhooks.events import Event
 from wigwag_server.webhooks.queue import Item, Sent
 from wigwag_server.webhooks.sender import LogSender, Watched
 from wigwag_server.webhooks.server_events import ServerSender
+from wigwag_server.webhooks.stale import StaleWatch
 from wigwag_server.webhooks.watch import ServerWatch
 from wigwag_server.webhooks.webhook import EventType, Webhook
 from wigwag_server.webhooks.worker import now_ms
@@ -27,6 +29,7 @@ class Webhooks:
         tasks: Tasks,
         server_id: str,
         *,
+        instances: Instances,
         file: Path,
         alone: bool,
         allow_private: bool,
@@ -38,12 +41,15 @@ class Webhooks:
         self.log = LogSender(system, environments, self.deliverer, tasks, server_id, alone=alone)
         self.own = ServerSender(system, self.deliverer, tasks, file)
         self.watch = ServerWatch(environments, self.own, server_id)
+        self.stale = StaleWatch(instances, self.own, server_id, lambda: self.log.sending)
+        self._environments = environments
         system.listeners += [self.log, self.own]
 
     def follow(self, environment: Environment, emergencies: Emergencies) -> None:
         """Look after one more environment."""
         environment.listeners.append(Watched(self.log, environment))
         self.watch.follow(environment, emergencies)
+        self.stale.follow(environment)
 
     async def start(self) -> None:
         """Begin."""
@@ -51,6 +57,7 @@ class Webhooks:
         self._tasks.start("webhooks", self.log.run())
         self._tasks.start("events of this server", self.own.run())
         self._tasks.start("watch over this server", self.watch.run())
+        self._tasks.start("watch over instances", self.stale.run(self._environments))
 
     async def close(self) -> None:
         """Let another server go on; what waits here is on the disk."""
