@@ -15,6 +15,7 @@ from wigwag_server.dev import dev_banner, dev_keys, dev_link
 from wigwag_server.lifecycle import Running, running
 from wigwag_server.log import LogFormat, set_up_logging
 from wigwag_server.settings import DEFAULT_PORT, BadSetting, Listen, Settings, parse_listen, parse_origin
+from wigwag_server.tracing import export_spans
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +100,9 @@ def serve(
             help="Let webhooks lead into the server's own network, and to http.",
         ),
     ] = False,
+    otel: Annotated[
+        bool, typer.Option("--otel", envvar="WIGWAG_SERVER_OTEL", help="Trace commits by OpenTelemetry.")
+    ] = False,
     _version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
 ) -> None:
     """Keep feature flags and push every change to the apps that follow them."""
@@ -115,11 +119,14 @@ def serve(
             max_connection_age_s=max_connection_age,
             cors_origins=tuple(parse_origin(origin) for origin in cors_origin or ()),
             webhook_allow_private=webhook_allow_private,
+            otel=otel,
         )
         if reuse_port and store.startswith("sqlite:"):
             raise BadSetting("--reuse-port is for several servers, which share a Redis: a SQLite file takes one server")
         if dev and not settings.listen.loopback:
             raise BadSetting(f"--dev shows its keys, so it listens on loopback only, not on {listen}")
+        if otel:
+            export_spans()
         _run(settings)
     except (WigwagError, OSError) as error:
         typer.echo(f"wigwag-server: {error}", err=True)

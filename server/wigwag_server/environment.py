@@ -20,6 +20,7 @@ from wigwag_proto.tasks_io import Tasks
 from wigwag_server.following import Following
 from wigwag_server.latency import Latency
 from wigwag_server.store.store import Accepted, Answer, Conflict, Recovering, Store
+from wigwag_server.tracing import Tracing, no_tracing
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ class Environment:
         self.listeners: list[Listener] = []
         # Told when the store's history goes on without (some of) these records; the new state is loaded next.
         self.on_overruled: list[Callable[[Tables], None]] = []
+        self.tracing: Tracing = no_tracing
         self.commit_times = Latency()
         self.commits_failed = 0  # those of which the store did not say in time whether it took them
         self._store = store
@@ -105,7 +107,9 @@ class Environment:
         """
         begun_at = time.monotonic()
         try:
-            cursor = await self._commit(command, author, begun_at + timeout_s)
+            with self.tracing(self.name, command.action) as note:
+                cursor = await self._commit(command, author, begun_at + timeout_s)
+                note(cursor.revision)
         except StoreUnavailable:
             self.commits_failed += 1
             raise

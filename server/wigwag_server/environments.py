@@ -65,6 +65,7 @@ class Environments:
         services = self._services
         tasks = self._tasks[name] = services.tasks.group()
         environment = Environment(name, self._store, tasks, self._folder)
+        environment.tracing = services.system.tracing
         hub = Hub(
             environment.follower,
             services.server_id,

@@ -29,6 +29,7 @@ from wigwag_server.settings import BadSetting, Listen, Settings
 from wigwag_server.store.beside import open_beside
 from wigwag_server.store.from_url import open_store
 from wigwag_server.store.store import Store
+from wigwag_server.tracing import open_telemetry
 from wigwag_server.usage.intake import Intake
 from wigwag_server.usage.usage_store import UsageStore
 from wigwag_server.webhooks.webhooks import Webhooks
@@ -88,6 +89,8 @@ async def _open(settings: Settings, store: Store, tasks: Tasks, roster: Roster, 
     folder = _data_dir(settings)
     server_id = secrets.token_hex(6)
     system = Environment(SYSTEM, store, tasks, folder)
+    if settings.otel:
+        system.tracing = open_telemetry()
     keys = Keys(system.replica)
     system.listeners.append(keys)
     uses = LastUse()

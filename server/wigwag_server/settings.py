@@ -94,7 +94,7 @@ class Settings:
     what they hold, before the best of it is the state again. Connections end at a random age of 80 to 100 % of
     `max_connection_age_s` (None: never), so that after a restart the streams find their way back to all servers.
     `cors_origins` are those of web pages that may ask with a browser key; `*` is any. `webhook_allow_private` lets
-    webhooks lead to private addresses, and to http.
+    webhooks lead to private addresses, and to http. `otel` has commits traced by OpenTelemetry.
     """
 
     listen: Listen = field(default_factory=Listen)
@@ -111,6 +111,7 @@ class Settings:
     max_connection_age_s: float | None = None
     cors_origins: tuple[str, ...] = ()
     webhook_allow_private: bool = False
+    otel: bool = False
 
 
 def parse_listen(text: str) -> tuple[str, int]:

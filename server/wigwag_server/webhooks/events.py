@@ -119,7 +119,7 @@ def _type_of(entry: Entry, touched: Touched) -> EventType:
         return BY_ACTION[entry.action]
     if touched.kind == "flag":
         before, after = _kill(touched.before), _kill(touched.after)
-        if before is None and after is not None:
+        if after is not None and after != before:  # also another reason, or another end
             return EventType.KILL
         if before is not None and after is None and touched.after is not None:
             return EventType.REVIVE
