@@ -12,7 +12,10 @@ from tests.support.receiver import Receiver, receiving
 from tests.support.redis_server import RedisServer
 from tests.support.server import Server, running
 from tests.support.waiting import until, until_async
+from wigwag_proto.telemetry import Instance, instance_header
 from wigwag_server.auth.rights import Role, Scope
+from wigwag_server.webhooks.audit_reader import place_before, read_on
+from wigwag_server.webhooks.progress import Place
 
 
 @pytest.fixture
@@ -97,6 +100,8 @@ async def test_what_waits_survives_a_restart(store_url: str, tmp_path: Path, rec
         await until(lambda: len(receiver.got) == 1, "an attempt in vain")
     receiver.answer = lambda _: 204
     async with running(store_url, key=server.key, **settings) as server:
+        # It does not wait for a sender that has said that it stops.
+        server.services.webhooks.log._take_over_s = 3600.0
 
         async def delivered() -> bool:
             return [e["delivered"] for e in (await deliveries(server, webhook))["recent"]] == [True]
@@ -265,6 +270,42 @@ async def test_an_emergency_and_a_lost_store_are_told_without_the_store(
         await own_redis.start()
         await until(lambda: len(receiver.events("recovered")) == 1, "the store to be back")
         await until(lambda: len(receiver.events("kill")) == 1, "the kill, once it is in the log")
+
+
+async def test_instances_that_do_not_confirm_are_named(
+    server: Server, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await server.put("checkout", enabled=True)
+    await make(server, receiver, events=["stale", "kill"])
+    server.services.webhooks.stale.after_s = 0.2
+    instance = instance_header(Instance(id="never-confirms-1", label="shop", host="a", pid=7))
+    async with server.stream(Wigwag_Instance=instance) as stream:
+        assert stream.status == 200
+        await until(lambda: server.services.instances.of("production").instances == 1, "the instance")
+        await server.kill("checkout")
+        await until(lambda: receiver.events("stale") != [], "the event")
+        (stale,) = receiver.events("stale")
+    assert stale["detail"]["instances"] == ["shop@a:7"]
+    assert stale["detail"]["counts"]["pending"] == 1
+    assert stale["detail"]["revision"] == receiver.events("kill")[0]["revision"]
+
+
+async def test_a_log_that_was_begun_anew_is_read_from_its_beginning(server: Server) -> None:
+    await server.put("checkout")
+    log = server.services.environments["production"]
+    page, place, more = await read_on(log, Place())
+    assert [each.entry().action for each in page] == ["flag.put"]
+    assert not more
+    await server.kill("checkout")
+    page, after, _ = await read_on(log, place)
+    assert [each.entry().action for each in page] == ["flag.kill"]
+    # As if the store had lost the log that it came from: another entry, or none, stands where it was.
+    for lost in (Place(place.sequence, "0" * 40, place.at), Place(99, "0" * 40, place.at)):
+        page, found, _ = await read_on(log, lost)
+        assert found.sequence == after.sequence
+        assert "flag.kill" in [each.entry().action for each in page]
+    assert await place_before(log, after.at + 1) == after
+    assert (await place_before(log, 0)).sequence == 0
 
 
 async def test_a_limited_token_gets_no_more_told_than_it_may_see(embedded: Server) -> None:

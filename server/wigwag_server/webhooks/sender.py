@@ -86,6 +86,7 @@ class LogSender:
         self._held_until = 0.0
         self._quiet_since: float | None = None  # when there was work, and the sender had not written yet
         self._dirty = False
+        self._closed = False
         self._unread: set[str] = set()
         self._workers: dict[str, Worker] = {}
         self._running: Tasks | None = None
@@ -128,8 +129,8 @@ class LogSender:
             worker.wake()
 
     async def run(self) -> None:
-        """Send, or stand by. Runs until cancelled."""
-        while True:
+        """Send, or stand by. Runs until cancelled, or closed."""
+        while not self._closed:
             self._news.clear()
             try:
                 wait_s = await self._step()
@@ -147,6 +148,7 @@ class LogSender:
 
     async def close(self) -> None:
         """Let another server go on at once."""
+        self._closed = True  # else it would take over from itself
         mine, self._mine = self._mine, None
         queues = self._plain_queues()
         await self._stop()
@@ -160,7 +162,7 @@ class LogSender:
     async def _step(self) -> float | None:
         """Do what is due, and return when to look again. Raises StoreUnavailable, NotMine."""
         webhooks = webhooks_of(self._system.replica.records)
-        if not webhooks:
+        if not webhooks or self._closed:
             await self._stop()
             return None
         if self._mine is None:

@@ -1,5 +1,6 @@
 """All of webhooks, put together: made once a server."""
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ from wigwag_server.webhooks.stale import StaleWatch
 from wigwag_server.webhooks.watch import ServerWatch
 from wigwag_server.webhooks.webhook import EventType, Webhook
 from wigwag_server.webhooks.worker import now_ms
+
+CLOSE_S = 1.0
 
 
 class Webhooks:
@@ -43,6 +46,7 @@ class Webhooks:
         self.watch = ServerWatch(environments, self.own, server_id)
         self.stale = StaleWatch(instances, self.own, server_id, lambda: self.log.sending)
         self._environments = environments
+        self._sending: asyncio.Task[None] | None = None
         system.listeners += [self.log, self.own]
 
     def follow(self, environment: Environment, emergencies: Emergencies) -> None:
@@ -54,13 +58,16 @@ class Webhooks:
     async def start(self) -> None:
         """Begin."""
         await self.own.open()
-        self._tasks.start("webhooks", self.log.run())
+        self._sending = self._tasks.start("webhooks", self.log.run())
         self._tasks.start("events of this server", self.own.run())
         self._tasks.start("watch over this server", self.watch.run())
         self._tasks.start("watch over instances", self.stale.run(self._environments))
 
     async def close(self) -> None:
         """Let another server go on; what waits here is on the disk."""
+        if self._sending is not None:
+            self._sending.cancel()  # what it was about to write would come after the farewell
+            await asyncio.wait([self._sending], timeout=CLOSE_S)
         await self.log.close()
         await self.own.save()
         await self.deliverer.close()
