@@ -15,6 +15,7 @@ from wigwag_server.dev import dev_banner, dev_keys, dev_link
 from wigwag_server.lifecycle import Running, running
 from wigwag_server.log import LogFormat, set_up_logging
 from wigwag_server.settings import DEFAULT_PORT, BadSetting, Listen, Settings, parse_listen, parse_origin
+from wigwag_server.tracing import export_spans
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +92,17 @@ def serve(
             help="Listen beyond loopback without TLS, because a proxy in front does it.",
         ),
     ] = False,
+    webhook_allow_private: Annotated[
+        bool,
+        typer.Option(
+            "--webhook-allow-private",
+            envvar="WIGWAG_SERVER_WEBHOOK_ALLOW_PRIVATE",
+            help="Let webhooks lead into the server's own network, and to http.",
+        ),
+    ] = False,
+    otel: Annotated[
+        bool, typer.Option("--otel", envvar="WIGWAG_SERVER_OTEL", help="Trace commits by OpenTelemetry.")
+    ] = False,
     _version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
 ) -> None:
     """Keep feature flags and push every change to the apps that follow them."""
@@ -106,11 +118,15 @@ def serve(
             bootstrap_token=bootstrap_token,
             max_connection_age_s=max_connection_age,
             cors_origins=tuple(parse_origin(origin) for origin in cors_origin or ()),
+            webhook_allow_private=webhook_allow_private,
+            otel=otel,
         )
         if reuse_port and store.startswith("sqlite:"):
             raise BadSetting("--reuse-port is for several servers, which share a Redis: a SQLite file takes one server")
         if dev and not settings.listen.loopback:
             raise BadSetting(f"--dev shows its keys, so it listens on loopback only, not on {listen}")
+        if otel:
+            export_spans()
         _run(settings)
     except (WigwagError, OSError) as error:
         typer.echo(f"wigwag-server: {error}", err=True)

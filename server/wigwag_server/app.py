@@ -19,6 +19,7 @@ from wigwag_server.admin import (
     propagation,
     segments,
     transfers,
+    webhooks,
 )
 from wigwag_server.services import SERVICES, Services
 from wigwag_server.ui.routes import add_pages
@@ -103,6 +104,14 @@ def build_app(services: Services) -> web.Application:
             web.get("/admin/instances", instances.list_instances),
             web.get("/admin/flags/{name}/metrics", metrics.show_metrics),
             web.get("/admin/usage", metrics.show_usage),
+            web.get("/admin/webhooks", webhooks.list_webhooks),
+            web.post("/admin/webhooks", webhooks.create_webhook),
+            web.get("/admin/webhooks/{id}", webhooks.show_webhook),
+            web.patch("/admin/webhooks/{id}", webhooks.edit_webhook),
+            web.delete("/admin/webhooks/{id}", webhooks.delete_webhook),
+            web.post("/admin/webhooks/{id}/rotate", webhooks.rotate_webhook),
+            web.post("/admin/webhooks/{id}/test", webhooks.test_webhook),
+            web.get("/admin/webhooks/{id}/deliveries", webhooks.list_deliveries),
         ]
     )
     add_pages(app)

@@ -117,6 +117,8 @@ class Emergencies:
         self._changed = asyncio.Event()
         self._saving = asyncio.Lock()
         self.watchers: list[Callable[[], None]] = []  # told when others are in force than before
+        self.on_declared: list[Callable[[Emergency], None]] = []
+        self.on_called_off: list[Callable[[str], None]] = []  # told the key of a flag
         self.durable = True  # whether what is in force is on the disk
 
     async def open(self) -> None:
@@ -143,6 +145,8 @@ class Emergencies:
         emergency = Emergency(secrets.token_hex(8), tuple(keys), by, reason, at)
         told = self._begin([emergency])
         logger.warning("emergency %s by %s kills %s: %d streams were told", emergency.id, by, ", ".join(keys), told)
+        for hook in self.on_declared:
+            hook(emergency)
         await self._save()
         self._changed.set()
         return emergency, told
@@ -180,6 +184,8 @@ class Emergencies:
                 self._environment.replica.add_emergencies([again])
         if concerned:
             self._changed_in_force(ended=tuple(each.id for each in concerned))
+            for hook in self.on_called_off:
+                hook(key)
             await self._save()
             self._changed.set()
         return bool(concerned)

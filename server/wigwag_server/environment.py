@@ -18,7 +18,9 @@ from wigwag_proto.replica import ABSORPTION, REVIVAL, Ancestry, Replica
 from wigwag_proto.snapshot import Tables
 from wigwag_proto.tasks_io import Tasks
 from wigwag_server.following import Following
+from wigwag_server.latency import Latency
 from wigwag_server.store.store import Accepted, Answer, Conflict, Recovering, Store
+from wigwag_server.tracing import Tracing, no_tracing
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +30,12 @@ RESEND_PAUSE_S = 0.1
 CLOCK_TOLERANCE_S = 86_400
 # When a key was last used (see `auth.last_use`).
 USE = "use"
+# How far the webhooks are (see `webhooks.progress`).
+OUTBOX = "outbox"
 # Records that nobody wrote: the audit log is silent about them.
-BOOKKEEPING = frozenset({ABSORPTION, REVIVAL, USE})
+BOOKKEEPING = frozenset({ABSORPTION, REVIVAL, USE, OUTBOX})
+# What of a record is not for the audit log: the hash of a token, and what signs the deliveries of a webhook.
+SECRETS = frozenset({"hash", "secret", "previousSecret"})
 
 
 class Listener(Protocol):
@@ -63,6 +69,9 @@ class Environment:
         self.listeners: list[Listener] = []
         # Told when the store's history goes on without (some of) these records; the new state is loaded next.
         self.on_overruled: list[Callable[[Tables], None]] = []
+        self.tracing: Tracing = no_tracing
+        self.commit_times = Latency()
+        self.commits_failed = 0  # those of which the store did not say in time whether it took them
         self._store = store
         self._tasks = tasks
         self._following = Following(self.replica, store, tasks, self)
@@ -96,8 +105,19 @@ class Environment:
         Once this returns, the commit is in the store and, if the disk is well, in this server's own copy. Raises
         StoreUnavailable when the store did not say within `timeout_s` whether it took it, and what `command` raises.
         """
-        deadline = time.monotonic() + timeout_s
-        async with self._my_turn(timeout_s):
+        begun_at = time.monotonic()
+        try:
+            with self.tracing(self.name, command.action) as note:
+                cursor = await self._commit(command, author, begun_at + timeout_s)
+                note(cursor.revision)
+        except StoreUnavailable:
+            self.commits_failed += 1
+            raise
+        self.commit_times.observe(time.monotonic() - begun_at)
+        return cursor
+
+    async def _commit(self, command: Command, author: Author, deadline: float) -> Cursor:
+        async with self._my_turn(deadline - time.monotonic()):
             while True:
                 cursor = self.replica.cursor
                 if cursor is None:
@@ -291,7 +311,7 @@ class Environment:
 
 
 def without_secrets(record: Any) -> Any:
-    """Return a record as the audit log may show it: without the hash of a token."""
-    if isinstance(record, Mapping) and "hash" in record:
-        return {name: value for name, value in record.items() if name != "hash"}
+    """Return a record as the audit log may show it."""
+    if isinstance(record, Mapping) and not SECRETS.isdisjoint(record):
+        return {name: value for name, value in record.items() if name not in SECRETS}
     return record

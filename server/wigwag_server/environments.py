@@ -65,6 +65,7 @@ class Environments:
         services = self._services
         tasks = self._tasks[name] = services.tasks.group()
         environment = Environment(name, self._store, tasks, self._folder)
+        environment.tracing = services.system.tracing
         hub = Hub(
             environment.follower,
             services.server_id,
@@ -82,6 +83,7 @@ class Environments:
         environment.listeners += [hub, catalog, expiry, emergencies, evaluator, notices, changes]
         environment.on_overruled.append(lambda records: emergencies.hold(lost_kills(records)))
         environment.listeners.append(services.instances.follow(environment.replica))
+        services.webhooks.follow(environment, emergencies)
         services.environments[name] = environment
         services.hubs[name] = hub
         services.catalogs[name] = catalog

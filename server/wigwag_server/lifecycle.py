@@ -29,8 +29,10 @@ from wigwag_server.settings import BadSetting, Listen, Settings
 from wigwag_server.store.beside import open_beside
 from wigwag_server.store.from_url import open_store
 from wigwag_server.store.store import Store
+from wigwag_server.tracing import open_telemetry
 from wigwag_server.usage.intake import Intake
 from wigwag_server.usage.usage_store import UsageStore
+from wigwag_server.webhooks.webhooks import Webhooks
 
 logger = logging.getLogger(__name__)
 
@@ -87,16 +89,39 @@ async def _open(settings: Settings, store: Store, tasks: Tasks, roster: Roster, 
     folder = _data_dir(settings)
     server_id = secrets.token_hex(6)
     system = Environment(SYSTEM, store, tasks, folder)
+    if settings.otel:
+        system.tracing = open_telemetry()
     keys = Keys(system.replica)
     system.listeners.append(keys)
     uses = LastUse()
     instances = Instances(roster, server_id, limit=settings.limits.instances)
     catalogs: dict[str, Catalog] = {}
     intake = Intake(usage, catalogs)
-    guard = Guard(keys, uses, settings.limits)
-    sessions = Sessions(keys, system.replica, settings.sessions)
+    served: dict[str, Environment] = {}
+    webhooks = Webhooks(
+        system,
+        served,
+        tasks,
+        server_id,
+        instances=instances,
+        file=_webhooks_file(settings, folder),
+        alone=folder is None,
+        allow_private=settings.webhook_allow_private,
+    )
     services = Services(
-        settings, server_id, tasks, system, keys, guard, uses, instances, intake, sessions, catalogs=catalogs
+        settings,
+        server_id,
+        tasks,
+        system,
+        keys,
+        Guard(keys, uses, settings.limits),
+        uses,
+        instances,
+        intake,
+        Sessions(keys, system.replica, settings.sessions),
+        webhooks,
+        catalogs=catalogs,
+        environments=served,
     )
     watch = KeyWatch(system, keys, uses, hubs=services.hubs, notices=services.notices)
     system.listeners.append(watch)
@@ -106,6 +131,7 @@ async def _open(settings: Settings, store: Store, tasks: Tasks, roster: Roster, 
         system.open(patience_s=settings.patience_s), environments.open(PRODUCTION, patience_s=settings.patience_s)
     )
     tasks.start("environments", environments.run())
+    await webhooks.start()
     tasks.start("ends of keys", watch.end_streams())
     tasks.start("uses of keys", watch.write_uses())
     tasks.start("roster of instances", instances.run())
@@ -118,6 +144,13 @@ def _data_dir(settings: Settings) -> Path | None:
     if settings.store.startswith("sqlite:"):
         return None
     return settings.data_dir or Path("wigwag-data")
+
+
+def _webhooks_file(settings: Settings, folder: Path | None) -> Path:
+    if folder is not None:
+        return folder / "webhooks.events"
+    database = Path(settings.store.partition(":")[2].removeprefix("//"))
+    return database.with_name(f"{database.name}.webhooks.events")
 
 
 def _site(runner: web.AppRunner, listen: Listen) -> web.TCPSite:
@@ -157,5 +190,6 @@ async def _drain(services: Services, site: web.TCPSite) -> None:
 
 async def _close(services: Services) -> None:
     await services.instances.close()
+    await services.webhooks.close()
     for environment in (services.system, *services.environments.values()):
         await environment.close()

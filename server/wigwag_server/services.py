@@ -24,6 +24,7 @@ from wigwag_server.ofrep.notices import Notices
 from wigwag_server.problems import Problem
 from wigwag_server.settings import Settings
 from wigwag_server.usage.intake import Intake
+from wigwag_server.webhooks.webhooks import Webhooks
 
 T = TypeVar("T")
 
@@ -42,6 +43,7 @@ class Services:
     instances: Instances
     usage: Intake
     sessions: Sessions
+    webhooks: Webhooks
     environments: dict[str, Environment] = field(default_factory=dict)
     hubs: dict[str, Hub] = field(default_factory=dict)
     catalogs: dict[str, Catalog] = field(default_factory=dict)

@@ -61,6 +61,7 @@ class Limits:
     import_bytes: int = 8 * 1024 * 1024
     environments: int = 100
     keys: int = 10_000
+    webhooks: int = 50
     approvals: int = 200
     approval_bytes: int = 16 * 1024 * 1024
     failed_keys: int = 30
@@ -92,7 +93,8 @@ class Settings:
     often each stream hears from the server. `settle_s` is how long the servers of a Redis that came back may offer
     what they hold, before the best of it is the state again. Connections end at a random age of 80 to 100 % of
     `max_connection_age_s` (None: never), so that after a restart the streams find their way back to all servers.
-    `cors_origins` are those of web pages that may ask with a browser key; `*` is any.
+    `cors_origins` are those of web pages that may ask with a browser key; `*` is any. `webhook_allow_private` lets
+    webhooks lead to private addresses, and to http. `otel` has commits traced by OpenTelemetry.
     """
 
     listen: Listen = field(default_factory=Listen)
@@ -108,6 +110,8 @@ class Settings:
     settle_s: float = 3.0
     max_connection_age_s: float | None = None
     cors_origins: tuple[str, ...] = ()
+    webhook_allow_private: bool = False
+    otel: bool = False
 
 
 def parse_listen(text: str) -> tuple[str, int]:

@@ -20,6 +20,7 @@ from wigwag.cli.segments import segments
 from wigwag.cli.setting import set_flag
 from wigwag.cli.tail import tail
 from wigwag.cli.transfer import diff, export, import_file, validate
+from wigwag.cli.webhooks import webhooks
 from wigwag.cli.writing import delete, kill, revive
 
 EPILOG = """\b
@@ -93,5 +94,6 @@ for name, group in (
     ("keys", keys),
     ("approvals", approvals),
     ("audit", audit),
+    ("webhooks", webhooks),
 ):
     app.add_typer(group, name=name)

@@ -5,6 +5,7 @@ import logging
 import math
 import random
 import time
+from collections import Counter
 from http import HTTPStatus
 from ipaddress import IPv6Address, ip_address
 
@@ -33,6 +34,7 @@ class Guard:
     """Admits requests by their `Authorization: Bearer <key>` header, and to `/admin` also by a session."""
 
     def __init__(self, keys: Keys, uses: LastUse, limits: Limits) -> None:
+        self.refused: Counter[str] = Counter()  # keys that are not valid, by what became of the request
         self._keys = keys
         self._uses = uses
         self._failures = Buckets(limits.failed_keys, limits.failed_keys_per_s)
@@ -104,11 +106,13 @@ class Guard:
     def _refusal(self, request: web.Request) -> Problem:
         address = network(request.remote or "")
         if self._failures.take(address, time.monotonic()) == 0:
+            self.refused["unauthorized"] += 1
             return Problem(
                 HTTPStatus.UNAUTHORIZED,
                 "This key is not valid here: it may be mistyped, expired, revoked, or of another server.",
                 headers=CHALLENGE,
             )
+        self.refused["throttled"] += 1
         if self._warnings.take(address, time.monotonic()) == 0:
             logger.warning("too many keys that are not valid come from %s", address)
         return Problem(

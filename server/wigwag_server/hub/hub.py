@@ -81,6 +81,11 @@ class Hub:
         self._put: tuple[Cursor, bytes] | None = None
         self._gzip: tuple[Cursor, asyncio.Future[bytes]] | None = None
 
+    @property
+    def behind(self) -> int:
+        """How many streams have not been written all yet."""
+        return sum(1 for each in self.connections if each.cursor is not self._replica.cursor or not each.idle())
+
     # What happens to the replica.
 
     def loaded(self) -> None:

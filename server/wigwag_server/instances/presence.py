@@ -62,6 +62,17 @@ class Presence:
         self._heard: deque[Heard] = deque(maxlen=TRACKED)
         self._kills: dict[str, Any] = {}
 
+    @property
+    def instances(self) -> int:
+        """How many are connected here."""
+        return len(self._here)
+
+    @property
+    def behind(self) -> int:
+        """How many of those have not said yet that the state now in force here is in force there."""
+        cursor = str(self._replica.cursor)
+        return sum(1 for id_ in self._here if self._latest.get(id_) != cursor and (id_, cursor) not in self._applied)
+
     # What happens at the streams and routes.
 
     def opened(self, header: str | None, last_event_id: str | None) -> Here | None:

@@ -22,6 +22,8 @@ class Intake:
     def __init__(self, store: UsageStore, catalogs: Mapping[str, Catalog]) -> None:
         self.store = store
         self._catalogs = catalogs
+        # Decisions by environment, flag and whether it was on, as they were reported here since the start.
+        self.decided: dict[tuple[str, str, bool], int] = {}
         self._waiting: list[tuple[str, Batch, asyncio.Future[None]]] = []
         self._news = asyncio.Event()
 
@@ -37,6 +39,10 @@ class Intake:
         self._waiting.append((environment, batch, done))
         self._news.set()
         await done
+        for row in report.usage:
+            if row.flag in self._catalogs[environment].records.flags:  # which bounds how many there are
+                key = environment, row.flag, row.enabled
+                self.decided[key] = self.decided.get(key, 0) + row.count
 
     async def run(self) -> None:
         """Write what is waiting, many together. Runs until cancelled."""

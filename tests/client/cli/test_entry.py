@@ -100,6 +100,15 @@ SURFACE = {
     "audit list": ("Show who did what, the newest first.", {*SEARCH, "--limit"}),
     "audit export": ("Write the log as JSON lines, the oldest entry first.", SEARCH),
     "audit verify": ("Follow the chain of the log, and say where it is broken.", set()),
+    "webhooks": ("Systems that are told of kills, changes and troubles.", None),
+    "webhooks list": ("List the webhooks, what they are told, and how many events wait.", set()),
+    "webhooks create": (
+        "Have events sent to a URL.",
+        {"--name", "--event", "--flag", "--tag", "--only-environment", "--slack", "--comment"},
+    ),
+    "webhooks rotate": ("Make a secret in place of the one that there is.", {"--overlap", "--comment"}),
+    "webhooks test": ("Send an event now, and say how that went.", set()),
+    "webhooks delete": ("Send nothing to a webhook any more; what waits is dropped.", SHOWN),
     "instances": ("List the client instances: who is connected, and how fresh.", {"--state"}),
 }
 COMPLETION = {"--install-completion", "--show-completion"}

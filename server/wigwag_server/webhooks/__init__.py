@@ -1,0 +1,1 @@
+"""Webhooks: what happens to flags, told to other systems."""
