@@ -15,7 +15,10 @@ PASSED_OVER = frozenset({"node_modules", "__pycache__", "venv", "site-packages",
 
 
 def scan(paths: Iterable[Path], keys: Collection[str] = ()) -> Scan:
-    """Scan Python by its syntax, and other languages for `keys`. Hidden folders and installed packages are passed over."""
+    """Scan Python by its syntax, and other languages for `keys`.
+
+    Hidden folders, installed packages and what was built are passed over.
+    """
     trees: list[tuple[str, str, ast.Module]] = []
     constants = Constants()
     references: list[Reference] = []
@@ -24,9 +27,7 @@ def scan(paths: Iterable[Path], keys: Collection[str] = ()) -> Scan:
     for root, path in _files(paths):
         name = path.as_posix()
         try:
-            data = path.read_bytes()
-            if len(data) > LARGEST_FILE:
-                raise ValueError(f"it has {len(data):,} bytes, and more than {LARGEST_FILE:,} are not read")
+            data = _read(path)
             files += 1
             if path.suffix == ".py":
                 tree = ast.parse(data, filename=name)
@@ -54,6 +55,12 @@ def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
                         yield path, Path(folder, file)
         else:
             yield path.parent, path
+
+
+def _read(path: Path) -> bytes:
+    if (size := path.stat().st_size) > LARGEST_FILE:
+        raise ValueError(f"it has {size:,} bytes, and more than {LARGEST_FILE:,} are not read")
+    return path.read_bytes()
 
 
 def _module(root: Path, path: Path) -> str:

@@ -60,7 +60,7 @@ class _Reader(ast.NodeVisitor):
         self._under(flags, node.body)
         self._under(flags, node.orelse)
 
-    visit_While = visit_If
+    visit_While = visit_If  # noqa: N815 - the names are ast's
 
     def visit_IfExp(self, node: ast.IfExp) -> None:
         self.visit(node.test)
@@ -87,9 +87,9 @@ class _Reader(ast.NodeVisitor):
                 flags = (*flags, *self._flags_in(item.context_expr))
         self._under(flags, node.body)
 
-    visit_AsyncWith = visit_With
+    visit_AsyncWith = visit_With  # noqa: N815 - as above
 
-    def _plain_blocks(self, node: ast.For | ast.AsyncFor | ast.Try) -> None:
+    def _plain_blocks(self, node: ast.For | ast.AsyncFor | ast.Try | ast.TryStar) -> None:
         for name, value in ast.iter_fields(node):
             if name in ("body", "orelse", "finalbody"):
                 self.block(value)
@@ -99,7 +99,7 @@ class _Reader(ast.NodeVisitor):
             elif isinstance(value, ast.AST):
                 self.visit(value)
 
-    visit_For = visit_AsyncFor = visit_Try = visit_TryStar = _plain_blocks
+    visit_For = visit_AsyncFor = visit_Try = visit_TryStar = _plain_blocks  # noqa: N815 - as above
 
     # Scopes: what names stand for.
 
@@ -124,7 +124,7 @@ class _Reader(ast.NodeVisitor):
             self.visit(default)
         self._inner(node, scope)
 
-    visit_AsyncFunctionDef = visit_FunctionDef
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 - as above
 
     def _inner(self, node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) -> None:
         flags: tuple[str, ...] = ()

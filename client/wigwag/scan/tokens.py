@@ -8,7 +8,13 @@ from wigwag.scan.reference import Reference
 KEY_CHARACTER = r"[A-Za-z0-9._-]"
 LONGEST_LINE = 2000
 SUFFIXES = frozenset(
-    [".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".vue", ".svelte", ".html", ".jinja", ".jinja2", ".j2", ".go", ".java", ".kt", ".kts", ".scala", ".rb", ".php", ".cs", ".fs", ".swift", ".m", ".rs", ".c", ".cc", ".cpp", ".h", ".hpp", ".dart", ".ex", ".exs", ".lua", ".sh", ".sql", ".tf", ".yaml", ".yml", ".toml", ".json"]
+    f".{name}"
+    for group in (
+        ("js", "jsx", "mjs", "cjs", "ts", "tsx", "vue", "svelte", "html", "jinja", "jinja2", "j2"),
+        ("go", "java", "kt", "kts", "scala", "rb", "php", "cs", "fs", "swift", "m", "rs", "dart", "ex", "exs", "lua"),
+        ("c", "cc", "cpp", "h", "hpp", "sh", "sql", "tf", "yaml", "yml", "toml", "json"),
+    )
+    for name in group
 )
 
 
