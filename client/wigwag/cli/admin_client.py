@@ -106,6 +106,10 @@ class AdminClient:
         """Change some fields of something."""
         return await self._request("PATCH", admin_path(*path), body, of_server=of_server)
 
+    async def replace(self, *path: str, body: Plain, of_server: bool = False) -> Plain:
+        """Put something in place of what is there."""
+        return await self._request("PUT", admin_path(*path), body, of_server=of_server)
+
     async def remove(self, *path: str, query: Query = (), of_server: bool = False) -> None:
         """Delete something."""
         await self._request("DELETE", admin_path(*path), query=query, of_server=of_server)

@@ -14,8 +14,8 @@ LARGEST_FILE = 2 * 1024 * 1024
 PASSED_OVER = frozenset({"node_modules", "__pycache__", "venv", "site-packages", "dist", "build"})
 
 
-def scan(paths: Iterable[Path], keys: Collection[str] = ()) -> Scan:
-    """Scan Python by its syntax, and other languages for `keys`.
+def scan(paths: Iterable[Path], keys: Collection[str] = (), own: Collection[str] = ()) -> Scan:
+    """Scan Python by its syntax, and other languages for `keys`. `own` are functions of theirs that take a key first.
 
     Hidden folders, installed packages and what was built are passed over.
     """
@@ -39,7 +39,7 @@ def scan(paths: Iterable[Path], keys: Collection[str] = ()) -> Scan:
         except (OSError, SyntaxError, ValueError, RecursionError) as error:
             unread[name] = str(error) or type(error).__name__
     for name, module, tree in trees:
-        references += references_in(name, module, tree, constants)
+        references += references_in(name, module, tree, constants, own)
     ordered = sorted(references, key=lambda each: (each.file, each.line, each.column))
     return Scan(tuple(ordered), unread, files)
 

@@ -1,7 +1,7 @@
 """Uses of flags in one Python module, by its syntax tree."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from wigwag.scan.calls import ASKING, asks, is_client, is_client_annotation, names_flags
@@ -22,19 +22,22 @@ class Scope:
     answers: dict[str, tuple[str, ...]] = field(default_factory=dict)  # a name for what flags have said
 
 
-def references_in(file: str, module: str, tree: ast.Module, constants: Constants) -> list[Reference]:
-    """Return every use of a flag in a module, in the order of the text."""
-    reader = _Reader(file, module, constants)
+def references_in(
+    file: str, module: str, tree: ast.Module, constants: Constants, own: Collection[str] = ()
+) -> list[Reference]:
+    """Return every use of a flag in a module, in the order of the text. `own` are functions that take a key first."""
+    reader = _Reader(file, module, constants, own)
     reader.block(tree.body)
     return sorted(reader.found, key=lambda each: (each.line, each.column))
 
 
 class _Reader(ast.NodeVisitor):
-    def __init__(self, file: str, module: str, constants: Constants) -> None:
+    def __init__(self, file: str, module: str, constants: Constants, own: Collection[str]) -> None:
         self.found: list[Reference] = []
         self._file = file
         self._module = module
         self._constants = constants
+        self._own = own
         self._scopes = [Scope()]
         self._within: tuple[str, ...] = ()
 
@@ -185,6 +188,8 @@ class _Reader(ast.NodeVisitor):
         if (call := asks(function, self._clients)) is not None:
             return call
         name = dotted(function)
+        if name is not None and (last := name.rpartition(".")[2]) in self._own:
+            return last
         return next((s.methods[name] for s in reversed(self._scopes) if name in s.methods), None) if name else None
 
     def _key(self, node: ast.Call) -> ast.expr | None:
@@ -196,7 +201,11 @@ class _Reader(ast.NodeVisitor):
             if first_named is None:
                 return None
             first = first_named
-        sure = not isinstance(node.func, ast.Attribute) or is_client(node.func.value, self._clients)
+        sure = (
+            not isinstance(node.func, ast.Attribute)
+            or node.func.attr in self._own
+            or is_client(node.func.value, self._clients)
+        )
         # `x.is_enabled(y)` on something that is no client as far as can be seen counts only with a text.
         return first if sure or self._asks_for_text(node.func, first) else None
 
