@@ -28,8 +28,10 @@ RESEND_PAUSE_S = 0.1
 CLOCK_TOLERANCE_S = 86_400
 # When a key was last used (see `auth.last_use`).
 USE = "use"
+# Where code asks for flags (see `references.uploads`): with every push of every repository.
+REFERENCES = "references"
 # Records that nobody wrote: the audit log is silent about them.
-BOOKKEEPING = frozenset({ABSORPTION, REVIVAL, USE})
+BOOKKEEPING = frozenset({ABSORPTION, REVIVAL, USE, REFERENCES})
 
 
 class Listener(Protocol):

@@ -4,13 +4,15 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Self
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import aiohttp
 from yarl import URL
 
 from wigwag.cli.connection import Server
 from wigwag.cli.exits import ExitCode, Proposed, Stop
+from wigwag.cli.output import note
+from wigwag.cli.output import plain as plain_text
 from wigwag.cli.refusals import not_wigwag, refusal
 from wigwag_proto.codec import decode, encode
 from wigwag_proto.errors import Malformed
@@ -85,6 +87,10 @@ class AdminClient:
         await self._request(
             "DELETE", _path(key), query=[("confirm", key), *([("comment", comment)] if comment else [])]
         )
+
+    async def trial_of_deletion(self, key: str) -> Plain:
+        """Say what deleting a flag would do; the server warns where code still asks for it. Raises NoSuchFlag."""
+        return await self._request("DELETE", _path(key), query=[("dryRun", "true")])
 
     async def get(self, *path: str, query: Query = (), of_server: bool = False) -> Plain:
         """Ask about what is at a path. `of_server` says that it is about no single environment."""
@@ -203,6 +209,8 @@ class AdminClient:
             raise Stop(f"{self.server.url} ({self.server.origin}) redirects to {target}: give that server as --url")
         if response.status >= 400:
             raise refusal(self.server, self.environment, response.status, response.content_type, data)
+        if "Wigwag-Warning" in response.headers:
+            note(f"wigwag: {plain_text(unquote(response.headers['Wigwag-Warning']))}")
         if response.status == 204:
             return {}
         try:

@@ -25,8 +25,10 @@ async def find_checkout(
     folder: Path, environ: Mapping[str, str], *, repository: str, commit: str, branch: str, link: str
 ) -> Checkout:
     """Return what is known of a folder; what is given counts before what is found. Raises Stop."""
-    top = Path(await _git(folder, "rev-parse", "--show-toplevel") or folder).resolve()
-    repository = repository or environ.get("GITHUB_REPOSITORY", "") or _name(await _git(folder, "remote", "get-url", "origin"))
+    top = _resolved(await _git(folder, "rev-parse", "--show-toplevel") or str(folder))
+    repository = (
+        repository or environ.get("GITHUB_REPOSITORY", "") or _name(await _git(folder, "remote", "get-url", "origin"))
+    )
     commit = commit or environ.get("GITHUB_SHA", "") or await _git(folder, "rev-parse", "HEAD")
     branch = branch or environ.get("GITHUB_REF_NAME", "") or await _git(folder, "branch", "--show-current")
     server, known = environ.get("GITHUB_SERVER_URL", ""), environ.get("GITHUB_REPOSITORY", "")
@@ -36,6 +38,10 @@ async def find_checkout(
         if not value:
             raise Stop(f"it is not known of what this is: git does not say. Give {option}", ExitCode.USAGE)
     return Checkout(repository, commit, branch, link, top)
+
+
+def _resolved(folder: str) -> Path:
+    return Path(folder).resolve()
 
 
 def _name(remote: str) -> str:

@@ -76,7 +76,9 @@ async def scan(
         states = dict.fromkeys(_keys_in(flags), "active")
     elif check or upload:
         async with call.admin() as admin:
-            states = {each["key"]: each["state"] for each in (await admin.get("stale", query=[("all", "true")]))["flags"]}
+            states = {
+                each["key"]: each["state"] for each in (await admin.get("stale", query=[("all", "true")]))["flags"]
+            }
     found = await asyncio.to_thread(scan_paths, paths, states, own or ())
     findings = sorted([*nested(found.references), *(faults(found.references, states) if check else ())], key=_place)
     _tell(call, found, findings, form)
@@ -96,7 +98,10 @@ async def references(call: Call, key: Key) -> None:
     for each in found["references"]:
         where = f" in {each['function']}" if each.get("function") else ""
         link = f"  {plain(each['link'])}" if each.get("link") else ""
-        say(plain(f"{each['repository']}@{each['commit'][:10]} {each['file']}:{each['line']} ({each['call']}{where})") + link)
+        say(
+            plain(f"{each['repository']}@{each['commit'][:10]} {each['file']}:{each['line']} ({each['call']}{where})")
+            + link
+        )
     return note(f"\n{key} is asked for at {found['total']} places in {len(found['repositories'])} repositories")
 
 
@@ -131,7 +136,9 @@ async def _checkout(paths: Sequence[Path], repository: str, commit: str, branch:
 async def _upload(call: Call, found: Scan, checkout: Checkout) -> None:
     static = [each for each in found.references if each.flag is not None]
     if len(static) > MOST_REFERENCES:
-        raise Stop(f"there are {len(static):,} uses, and at most {MOST_REFERENCES:,} of a repository are stored: scan less")
+        raise Stop(
+            f"there are {len(static):,} uses, and at most {MOST_REFERENCES:,} of a repository are stored: scan less"
+        )
     body = {
         "repository": checkout.repository,
         "commit": checkout.commit,

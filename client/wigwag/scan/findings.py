@@ -64,7 +64,9 @@ def faults(references: Iterable[Reference], states: Mapping[str, str]) -> Iterat
             message = f"there is no such flag: {unknown_name('flag', each.flag, states)}"
             yield _finding(each, Fault.UNKNOWN, level, message)
         elif state == Fault.ARCHIVED:
-            message = f"'{each.flag}' is archived: take it out of the code, or bring it back: wigwag restore {each.flag}"
+            message = (
+                f"'{each.flag}' is archived: take it out of the code, or bring it back: wigwag restore {each.flag}"
+            )
             yield _finding(each, Fault.ARCHIVED, level, message)
         elif state == Fault.STALE:
             message = f"'{each.flag}' is stale: take it out of the code. Why it is: wigwag stale"

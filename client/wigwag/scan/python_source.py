@@ -196,7 +196,7 @@ class _Reader(ast.NodeVisitor):
         if node.args:
             first = node.args[0]
         else:
-            names = ("key", "flag", "flag_key", "name")
+            names = ("key", "flag", "flag_key", "flag_name", "feature", "feature_name", "name")
             first_named = next((each.value for each in node.keywords if each.arg in names), None)
             if first_named is None:
                 return None

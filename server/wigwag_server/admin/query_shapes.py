@@ -8,6 +8,7 @@ from msgspec import Meta
 from wigwag_proto.flag import FlagKind
 from wigwag_proto.validate import KEY
 from wigwag_server.admin.comments import LONGEST_COMMENT
+from wigwag_server.admin.flag_life import Stage
 from wigwag_server.admin.flag_state import FlagState
 from wigwag_server.admin.history import LARGEST_PAGE as LARGEST_HISTORY
 from wigwag_server.admin.history import PAGE as HISTORY_PAGE
@@ -38,7 +39,11 @@ class FlagQuery(PageQuery, frozen=True):
     tag: Annotated[tuple[Text, ...], Meta(description="May be repeated.")] = ()
     owner: Annotated[tuple[Text, ...], Meta(description="May be repeated.")] = ()
     kind: Annotated[tuple[FlagKind, ...], Meta(description="May be repeated.")] = ()
-    state: Annotated[tuple[FlagState, ...], Meta(description="May be repeated.")] = ()
+    state: Annotated[
+        tuple[FlagState | Stage, ...],
+        Meta(description="For whom it is on, or where it stands in its life. May be repeated."),
+    ] = ()
+    stale: Annotated[bool, Meta(description="`true`: short for the states potentially-stale and stale.")] = False
 
 
 class WriteQuery(msgspec.Struct, frozen=True, rename="camel"):

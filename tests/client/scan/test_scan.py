@@ -28,7 +28,7 @@ def labels(*, depths: bool = False) -> list[Place]:
 
 
 def found() -> list[tuple[Place, Reference]]:
-    result = scan([LABELLED])
+    result = scan([LABELLED], own={"flag_set"})
     assert not result.unread
     return [((Path(each.file).name, each.line, each.flag or "*"), each) for each in result.references]
 
