@@ -16,6 +16,7 @@ from wigwag.cli.instances import instances
 from wigwag.cli.keys import keys
 from wigwag.cli.login import login_link
 from wigwag.cli.lives import archive, restore, stale
+from wigwag.cli.mcp import mcp
 from wigwag.cli.reading import flags, show
 from wigwag.cli.register import docs
 from wigwag.cli.scanning import references, scan
@@ -96,6 +97,7 @@ for name, function in (
     ("state", state),
     ("changes", changes),
     ("rewind", rewind),
+    ("mcp", mcp),
     ("instances", instances),
     ("login-link", login_link),
 ):

@@ -14,7 +14,10 @@ Plain = dict[str, Any]
 
 @command
 async def stale(call: Call) -> None:
-    """List the flags that should go away: why, and what to do next."""
+    """List the flags that should go away, and why.
+
+    Each with what to do next.
+    """
     async with call.admin() as admin:
         found = await admin.get("stale")
     if call.options.as_json:

@@ -40,7 +40,10 @@ async def docs(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Into this file.", show_default=False)
     ] = None,
 ) -> None:
-    """Write a register of the active flags: owner, purpose, state, where used, how to kill."""
+    """Write a register of the active flags.
+
+    Owner, purpose, state, where they are used, and how to kill them.
+    """
     async with call.admin() as admin:
         entries = await _entries(admin)
     if call.options.as_json:

@@ -90,7 +90,10 @@ async def scan(
 
 @command
 async def references(call: Call, key: Key) -> None:
-    """Show where code asks for a flag, as the last scans have uploaded it."""
+    """Show where code asks for a flag.
+
+    As the last scans have uploaded it.
+    """
     async with call.admin() as admin:
         found = await admin.get("flags", key, "references")
     if call.options.as_json:

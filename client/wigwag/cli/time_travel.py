@@ -21,7 +21,10 @@ Moment = Annotated[
 
 @command
 async def state(call: Call, at: Moment) -> None:
-    """Show all flags of an environment as they were at a revision or a time."""
+    """Show all flags as they were at a time.
+
+    Or at a revision.
+    """
     async with call.admin() as admin:
         found = await admin.get("state", query=[("at", at)])
     if call.options.as_json:
@@ -37,7 +40,10 @@ async def changes(
     since: Annotated[str, typer.Argument(metavar="FROM", help="A revision, or a time.", show_default=False)],
     until: Annotated[str, typer.Argument(metavar="TO", help="A revision, or a time.  [now]", show_default=False)] = "",
 ) -> None:
-    """Show what differs between an environment at two times, kills included."""
+    """Show what differs between two times.
+
+    Kills are included; what was done and undone in between does not show.
+    """
     async with call.admin() as admin:
         found = await admin.get("changes", query=[("from", since), *([("to", until)] if until else [])])
     if call.options.as_json:

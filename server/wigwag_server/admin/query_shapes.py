@@ -1,6 +1,6 @@
 """The parameters in the URLs of the admin API, as types: they are what /openapi.json is made of."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -15,6 +15,8 @@ from wigwag_server.admin.history import PAGE as HISTORY_PAGE
 from wigwag_server.admin.parameters import LONGEST
 from wigwag_server.admin.search import LARGEST_PAGE, PAGE
 
+STATES = tuple(each.value for each in (*FlagState, *Stage))
+State = Literal[STATES]  # type: ignore[valid-type] # the one list of each, as the checks have it
 Text = Annotated[str, Meta(max_length=LONGEST)]
 Limit = Annotated[int, Meta(ge=1, le=LARGEST_PAGE, description="How many at most.")]
 After = Annotated[str, Meta(pattern=f"^({KEY.pattern})?$", description="The `next` of the answer before.")]
@@ -40,7 +42,7 @@ class FlagQuery(PageQuery, frozen=True):
     owner: Annotated[tuple[Text, ...], Meta(description="May be repeated.")] = ()
     kind: Annotated[tuple[FlagKind, ...], Meta(description="May be repeated.")] = ()
     state: Annotated[
-        tuple[FlagState | Stage, ...],
+        tuple[State, ...],
         Meta(description="For whom it is on, or where it stands in its life. May be repeated."),
     ] = ()
     stale: Annotated[bool, Meta(description="`true`: short for the states potentially-stale and stale.")] = False
