@@ -1,5 +1,6 @@
 """`wigwag mcp`: an assistant that speaks to the real command, which speaks to a real server."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,14 +26,21 @@ def text(result: Any) -> str:
     return " ".join(each.text for each in result.content)
 
 
-async def test_an_assistant_can_do_what_its_token_may(
+def test_an_assistant_can_do_what_its_token_may(
     wigwag: Wigwag, cli_server: ServerProcess, key: str, tmp_path: Path
 ) -> None:
     assert wigwag("set", key, "--on").code == 0
     viewer = wigwag("keys", "create", "admin", "--name", "looker", "--role", "viewer").out.strip()
     operator = wigwag("keys", "create", "admin", "--name", "killer", "--role", "operator").out.strip()
     (tmp_path / "app.py").write_text(f'flags.is_enabled("{key}")\nflags.is_enabled("{key}x")\n')
-    async with assistant(cli_server, viewer, tmp_path) as client:
+    asyncio.run(look(cli_server, viewer, key, tmp_path))
+    asyncio.run(kill(cli_server, operator, key, tmp_path))
+    assert "payments fail" in wigwag("show", key).out
+
+
+async def look(server: ServerProcess, token: str, key: str, folder: Path) -> None:
+    """Do all that a viewer may, and try to kill."""
+    async with assistant(server, token, folder) as client:
         listed = await client.call_tool("list_flags", {"search": key})
         assert key in text(listed)
         explained = await client.call_tool("explain_flag", {"key": key, "context": {"userId": "ann"}})
@@ -43,9 +51,12 @@ async def test_an_assistant_can_do_what_its_token_may(
         refused = await client.call_tool("kill_flag", {"key": key, "reason": "because"})
         assert refused.is_error
         assert "operator" in text(refused)
-    async with assistant(cli_server, operator, tmp_path) as client:
+
+
+async def kill(server: ServerProcess, token: str, key: str, folder: Path) -> None:
+    """Kill, with a reason alone."""
+    async with assistant(server, token, folder) as client:
         assert (await client.call_tool("kill_flag", {"key": key, "reason": " "})).is_error
         assert (await client.call_tool("kill_flag", {"key": "../keys", "reason": "x"})).is_error
         killed = await client.call_tool("kill_flag", {"key": key, "reason": "payments fail"})
         assert not killed.is_error, text(killed)
-    assert "payments fail" in wigwag("show", key).out
