@@ -14,8 +14,8 @@ from wigwag.cli.explaining import explain
 from wigwag.cli.history import history, revert
 from wigwag.cli.instances import instances
 from wigwag.cli.keys import keys
-from wigwag.cli.login import login_link
 from wigwag.cli.lives import archive, restore, stale
+from wigwag.cli.login import login_link
 from wigwag.cli.mcp import mcp
 from wigwag.cli.reading import flags, show
 from wigwag.cli.register import docs
