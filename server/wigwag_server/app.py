@@ -68,7 +68,7 @@ def build_app(services: Services) -> web.Application:
             web.post("/admin/flags/{name}/restore", lives.restore_flag),
             web.get("/admin/flags/{name}/references", references.flag_references),
             web.get("/admin/state", time_travel.show_state),
-            web.get("/admin/changes", time_travel.show_changes),
+            web.get("/admin/differences", time_travel.show_differences),
             web.post("/admin/rewind", time_travel.rewind),
             web.get("/admin/stale", lives.list_stale),
             web.get("/admin/code-references", references.list_references),

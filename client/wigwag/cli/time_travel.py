@@ -45,7 +45,7 @@ async def changes(
     Kills are included; what was done and undone in between does not show.
     """
     async with call.admin() as admin:
-        found = await admin.get("changes", query=[("from", since), *([("to", until)] if until else [])])
+        found = await admin.get("differences", query=[("from", since), *([("to", until)] if until else [])])
     if call.options.as_json:
         return say_json(found)
     for line in change_lines(found["changes"]):

@@ -1,4 +1,4 @@
-"""`/admin/state`, `/admin/changes` and `/admin/rewind`: how an environment was, and back to it."""
+"""`/admin/state`, `/admin/differences` and `/admin/rewind`: how an environment was, and back to it."""
 
 import asyncio
 from typing import Annotated, Any, ClassVar
@@ -37,7 +37,7 @@ class StateQuery(msgspec.Struct, frozen=True):
     at: When
 
 
-class ChangesQuery(msgspec.Struct, frozen=True, rename={"since": "from", "until": "to"}):
+class DifferencesQuery(msgspec.Struct, frozen=True, rename={"since": "from", "until": "to"}):
     """From when, and to when."""
 
     since: When
@@ -53,7 +53,7 @@ class State(msgspec.Struct, frozen=True):
     segments: dict[str, Segment]
 
 
-class Changes(msgspec.Struct, frozen=True, rename={"since": "from", "until": "to"}):
+class Differences(msgspec.Struct, frozen=True, rename={"since": "from", "until": "to"}):
     """What differs between two states, flags first, by key."""
 
     environment: str
@@ -97,12 +97,12 @@ async def show_state(request: web.Request) -> web.Response:
     "Show what changed between two times",
     needs=Right.READ,
     takes=None,
-    gives={200: Changes},
-    query=ChangesQuery,
+    gives={200: Differences},
+    query=DifferencesQuery,
     refuses=(404,),
 )
-async def show_changes(request: web.Request) -> web.Response:
-    """GET /admin/changes?from=…&to=…: what differs, kills included. What was done and undone between does not show."""
+async def show_differences(request: web.Request) -> web.Response:
+    """GET /admin/differences?from=…&to=…: what differs, kills included. What was done and undone between does not show."""
     _, _, environment = admit(request)
     parameters = Parameters(request, "from", "to")
     since = _moment(parameters, "from")
