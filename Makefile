@@ -14,10 +14,10 @@ help: ## list the targets
 
 $(VENV)/.installed: pyproject.toml
 	@if command -v uv >/dev/null 2>&1; then \
-		uv venv --quiet --allow-existing $(VENV) && uv pip install --quiet --python $(BIN)/python -e '.[server,starlette,openfeature,otel,yaml]' --group dev; \
+		uv venv --quiet --allow-existing $(VENV) && uv pip install --quiet --python $(BIN)/python -e '.[server,starlette,openfeature,otel,yaml,mcp]' --group dev; \
 	else \
 		$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1' && \
-		$(BIN)/python -m pip install --quiet -e '.[server,starlette,openfeature,otel,yaml]' --group dev; \
+		$(BIN)/python -m pip install --quiet -e '.[server,starlette,openfeature,otel,yaml,mcp]' --group dev; \
 	fi
 	@touch $@
 

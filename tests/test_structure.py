@@ -76,6 +76,7 @@ def test_what_an_extra_brings_is_imported_where_it_is_needed_alone() -> None:
         "openfeature": {"integrations/openfeature.py"},
         "yaml": {"yaml_source.py", "cli/documents.py"},
         "pytest": set(),
+        "mcp": {"cli/mcp_server.py"},
         "django": set(),
     }
     client = PACKAGES["wigwag"]

@@ -32,6 +32,14 @@ class Kill(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     until: int | None = None
 
 
+class Archived(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A flag that is done with: off the lists, and decided as before. `at` is Unix time in ms."""
+
+    by: str
+    reason: str = ""
+    at: int
+
+
 class Rule(msgspec.Struct, frozen=True, rename="camel"):
     """A condition on one attribute of the context. A missing attribute never matches (only `exists` sees it)."""
 
@@ -85,9 +93,11 @@ class Flag(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     fail_safe_after: float | None = None
     client_visible: bool = False
     kind: str = FlagKind.RELEASE  # a str, so that a kind of a later release does not make a flag unreadable
+    expected_life_days: int | None = None
     description: str = ""
     owner: str = ""
     tags: tuple[str, ...] = ()
+    archived: Archived | None = None
     created_at: int = 0
     updated_at: int = 0
     revision: int = 0

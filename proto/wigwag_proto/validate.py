@@ -23,9 +23,10 @@ LARGEST_FLAG = 256 * 1024
 LONGEST_ID = 10_240
 LONGEST_NAME = 128
 LONGEST_DESCRIPTION = 10_000
+LONGEST_LIFE_DAYS = 3650
 MOST_TAGS = 100
 
-SERVER_FIELDS = ("key", "kill", "createdAt", "updatedAt", "revision")
+SERVER_FIELDS = ("key", "kill", "archived", "createdAt", "updatedAt", "revision")
 ARM_FIELDS = ("rules", "rolloutPercentage", "variants")
 FLAG_FIELDS = (
     "enabled",
@@ -38,6 +39,7 @@ FLAG_FIELDS = (
     "failSafeAfter",
     "clientVisible",
     "kind",
+    "expectedLifeDays",
     "description",
     "owner",
     "tags",
@@ -141,6 +143,10 @@ def _check_plain_fields(problems: Problems, body: Mapping[str, Any]) -> None:
     kind = body.get("kind", FlagKind.RELEASE)
     if not isinstance(kind, str) or kind not in kinds:
         problems.add("/kind", unknown_name("kind", kind, kinds))
+    days = body.get("expectedLifeDays")
+    if days is not None and (isinstance(days, bool) or not isinstance(days, int) or not 0 < days <= LONGEST_LIFE_DAYS):
+        wanted = f"must be a whole number of days from 1 to {LONGEST_LIFE_DAYS}; null takes the environment's"
+        problems.add("/expectedLifeDays", f"{wanted}, not {shown(days)}")
     after = body.get("failSafeAfter")
     if after is not None and problems.is_number("/failSafeAfter", after) and after <= 0:
         problems.add("/failSafeAfter", f"must be more than 0 seconds, not {after}; null turns it off")

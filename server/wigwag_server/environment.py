@@ -32,8 +32,10 @@ CLOCK_TOLERANCE_S = 86_400
 USE = "use"
 # How far the webhooks are (see `webhooks.progress`).
 OUTBOX = "outbox"
+# Where code asks for flags (see `references.uploads`): with every push of every repository.
+REFERENCES = "references"
 # Records that nobody wrote: the audit log is silent about them.
-BOOKKEEPING = frozenset({ABSORPTION, REVIVAL, USE, OUTBOX})
+BOOKKEEPING = frozenset({ABSORPTION, REVIVAL, USE, OUTBOX, REFERENCES})
 # What of a record is not for the audit log: the hash of a token, and what signs the deliveries of a webhook.
 SECRETS = frozenset({"hash", "secret", "previousSecret"})
 

@@ -30,12 +30,17 @@ PRODUCTION = "production"
 class EnvironmentRecord(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """What `_system` holds about an environment. `production` is there without a record, too.
 
-    With `approvals`, a change by an editor waits for another person. `created_at` is Unix time in ms.
+    With `approvals`, a change by an editor waits for another person. `expected_life_days` is that of flags which say
+    nothing else; beyond `owner_release_flags` release flags an owner is warned, or with `refuse_over_limit` stopped.
+    `created_at` is Unix time in ms.
     """
 
     name: str
     description: str = ""
     approvals: bool = False
+    expected_life_days: int = 40
+    owner_release_flags: int | None = None
+    refuse_over_limit: bool = False
     created_at: int = 0
     created_by: str = ""
 

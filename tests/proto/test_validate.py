@@ -29,6 +29,7 @@ FULL: dict[str, Any] = {
     "failSafeAfter": 30,
     "clientVisible": True,
     "kind": "ops",
+    "expectedLifeDays": 90,
     "description": "d",
     "owner": "o",
     "tags": ["payments"],

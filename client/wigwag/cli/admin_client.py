@@ -4,13 +4,15 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Self
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import aiohttp
 from yarl import URL
 
 from wigwag.cli.connection import Server
 from wigwag.cli.exits import ExitCode, Proposed, Stop
+from wigwag.cli.output import note
+from wigwag.cli.output import plain as plain_text
 from wigwag.cli.refusals import not_wigwag, refusal
 from wigwag_proto.codec import decode, encode
 from wigwag_proto.errors import Malformed
@@ -86,6 +88,10 @@ class AdminClient:
             "DELETE", _path(key), query=[("confirm", key), *([("comment", comment)] if comment else [])]
         )
 
+    async def trial_of_deletion(self, key: str) -> Plain:
+        """Say what deleting a flag would do; the server warns where code still asks for it. Raises NoSuchFlag."""
+        return await self._request("DELETE", _path(key), query=[("dryRun", "true")])
+
     async def get(self, *path: str, query: Query = (), of_server: bool = False) -> Plain:
         """Ask about what is at a path. `of_server` says that it is about no single environment."""
         return await self._request("GET", admin_path(*path), query=query, of_server=of_server)
@@ -105,6 +111,10 @@ class AdminClient:
     async def patch(self, *path: str, body: Plain, of_server: bool = False) -> Plain:
         """Change some fields of something."""
         return await self._request("PATCH", admin_path(*path), body, of_server=of_server)
+
+    async def replace(self, *path: str, body: Plain, of_server: bool = False) -> Plain:
+        """Put something in place of what is there."""
+        return await self._request("PUT", admin_path(*path), body, of_server=of_server)
 
     async def remove(self, *path: str, query: Query = (), of_server: bool = False) -> None:
         """Delete something."""
@@ -199,6 +209,8 @@ class AdminClient:
             raise Stop(f"{self.server.url} ({self.server.origin}) redirects to {target}: give that server as --url")
         if response.status >= 400:
             raise refusal(self.server, self.environment, response.status, response.content_type, data)
+        if "Wigwag-Warning" in response.headers:
+            note(f"wigwag: {plain_text(unquote(response.headers['Wigwag-Warning']))}")
         if response.status == 204:
             return {}
         try:

@@ -14,11 +14,16 @@ from wigwag.cli.explaining import explain
 from wigwag.cli.history import history, revert
 from wigwag.cli.instances import instances
 from wigwag.cli.keys import keys
+from wigwag.cli.lives import archive, restore, stale
 from wigwag.cli.login import login_link
+from wigwag.cli.mcp import mcp
 from wigwag.cli.reading import flags, show
+from wigwag.cli.register import docs
+from wigwag.cli.scanning import references, scan
 from wigwag.cli.segments import segments
 from wigwag.cli.setting import set_flag
 from wigwag.cli.tail import tail
+from wigwag.cli.time_travel import changes, rewind, state
 from wigwag.cli.transfer import diff, export, import_file, validate
 from wigwag.cli.webhooks import webhooks
 from wigwag.cli.writing import delete, kill, revive
@@ -84,6 +89,16 @@ for name, function in (
     ("diff", diff),
     ("validate", validate),
     ("codegen", codegen),
+    ("scan", scan),
+    ("references", references),
+    ("stale", stale),
+    ("archive", archive),
+    ("restore", restore),
+    ("docs", docs),
+    ("state", state),
+    ("changes", changes),
+    ("rewind", rewind),
+    ("mcp", mcp),
     ("instances", instances),
     ("login-link", login_link),
 ):

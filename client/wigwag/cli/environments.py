@@ -72,15 +72,38 @@ async def create(
 
 @command
 async def edit(
-    call: Call, name: Name, *, description: Describe = None, approvals: Approvals = None, comment: Comment = ""
+    call: Call,
+    name: Name,
+    *,
+    description: Describe = None,
+    approvals: Approvals = None,
+    expected_life: Annotated[
+        int | None, typer.Option(metavar="DAYS", min=1, help="Of releases and experiments that do not say.")
+    ] = None,
+    owner_flags: Annotated[
+        int | None, typer.Option(metavar="NUMBER", min=0, help="Release flags an owner may have; 0: any number.")
+    ] = None,
+    refuse_over_limit: Annotated[
+        bool | None, typer.Option("--refuse-over-limit/--warn-over-limit", help="What happens then.")
+    ] = None,
+    comment: Comment = "",
 ) -> None:
     """Change what is known about an environment.
 
-    That is its description, and whether changes in it wait for a second person.
+    That is its description, whether changes in it wait for a second person, and how long its flags should live.
     """
-    body = _given({"description": description, "approvals": approvals})
+    body = _given(
+        {
+            "description": description,
+            "approvals": approvals,
+            "expectedLifeDays": expected_life,
+            "refuseOverLimit": refuse_over_limit,
+        }
+    )
+    if owner_flags is not None:
+        body["ownerReleaseFlags"] = owner_flags or None
     if not body:
-        raise Stop("there is nothing to change: give --description or --approvals", ExitCode.USAGE)
+        raise Stop("there is nothing to change: give --description, --approvals or another option", ExitCode.USAGE)
     async with call.admin() as admin:
         done = await admin.patch(
             "environments", name, body={**body, **_given({"comment": comment or None})}, of_server=True

@@ -32,6 +32,8 @@ class Edit:
     clear: Sequence[str] = ()
     description: str | None = None
     owner: str | None = None
+    kind: str | None = None
+    expected_life: int | None = None
 
     @property
     def empty(self) -> bool:
@@ -45,6 +47,8 @@ class Edit:
             "rolloutPercentage": self.rollout,
             "description": self.description,
             "owner": self.owner,
+            "kind": self.kind,
+            "expectedLifeDays": self.expected_life,
         }
         after = {**configuration, **{field: value for field, value in said.items() if value is not None}}
         for name in self.clear:

@@ -14,6 +14,7 @@ from wigwag.cli.flag_edit import Edit, configuration_of, read_configuration
 from wigwag.cli.flag_words import differences, summary
 from wigwag.cli.output import note
 from wigwag.cli.writing import tell, where
+from wigwag_proto.flag import FlagKind
 
 Plain = dict[str, Any]
 Texts = list[str] | None
@@ -36,6 +37,12 @@ async def set_flag(
     clear: Clear = None,
     description: Annotated[str | None, typer.Option(metavar="TEXT", help="What it is for.")] = None,
     owner: Annotated[str | None, typer.Option(metavar="NAME", help="Whom to ask about it.")] = None,
+    kind: Annotated[
+        FlagKind | None, typer.Option(help="What it is: release and experiment are to go away again.")
+    ] = None,
+    expected_life: Annotated[
+        int | None, typer.Option(metavar="DAYS", min=1, help="After how many days it should be done.")
+    ] = None,
     from_file: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Take the whole configuration from JSON; - reads standard input."),
@@ -57,6 +64,8 @@ async def set_flag(
         clear=tuple(clear or ()),
         description=description,
         owner=owner,
+        kind=None if kind is None else kind.value,
+        expected_life=expected_life,
     )
     if edit.empty and from_file is None:
         raise Stop("there is nothing to set. 'wigwag set --help' has the options, such as --on.", ExitCode.USAGE)

@@ -122,6 +122,7 @@ async def delete(call: Call, key: Key, *, yes: Yes = False, comment: Comment = "
     async with call.admin() as admin:
         flag = await admin.flag(key)
         if not yes:
+            await admin.trial_of_deletion(key)  # warns where code still asks for it
             await _ask(call, key, flag)
         await admin.delete(key, comment)
     if call.options.as_json:

@@ -92,7 +92,7 @@ def set_configuration(kind: str, key: str, config: Plain, before: Any, *, stamp:
     if now is not None and all(same(value, record[name]) for name, value in now.items()):
         return None
     known = before if isinstance(before, Mapping) else {}
-    kept = {"kill": known.get("kill")} if kind == "flag" else {}
+    kept = {"kill": known.get("kill"), "archived": known.get("archived")} if kind == "flag" else {}
     revision, at = stamp
     times = {"createdAt": known.get("createdAt", at), "updatedAt": at, "revision": revision}
     return Change(kind, key, {**record, **kept, **times})

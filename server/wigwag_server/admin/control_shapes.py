@@ -5,9 +5,9 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from wigwag_proto.validate import KEY
+from wigwag_proto.validate import KEY, LONGEST_LIFE_DAYS
 from wigwag_server.admin.audit_search import MOST
-from wigwag_server.admin.environment_bodies import LONGEST_DESCRIPTION, NAME
+from wigwag_server.admin.environment_bodies import LONGEST_DESCRIPTION, MOST_OWNER_FLAGS, NAME
 from wigwag_server.admin.key_bodies import MAX_NAME, MOST_LISTED
 from wigwag_server.admin.proposals import Status
 from wigwag_server.admin.shapes import Body, Comment, DryRun, FlagBody, Name, SegmentBody
@@ -110,6 +110,9 @@ class EnvironmentPatch(Body, frozen=True):
 
     description: EnvironmentText | UnsetType = UNSET
     approvals: bool | UnsetType = UNSET
+    expected_life_days: Annotated[int, Meta(ge=1, le=LONGEST_LIFE_DAYS)] | UnsetType = UNSET
+    owner_release_flags: Annotated[int, Meta(ge=1, le=MOST_OWNER_FLAGS)] | UnsetType | None = UNSET
+    refuse_over_limit: bool | UnsetType = UNSET
     comment: Comment = ""
 
 
@@ -119,6 +122,9 @@ class EnvironmentAnswer(msgspec.Struct, frozen=True, rename="camel"):
     name: str
     description: str
     approvals: bool
+    expected_life_days: int
+    owner_release_flags: int | None
+    refuse_over_limit: bool
     created_at: int | None
     created_by: str
     cursor: str | None

@@ -6,13 +6,20 @@ from typing import Any
 import msgspec
 
 from wigwag_proto.problems import Problems, shown
+from wigwag_proto.validate import LONGEST_LIFE_DAYS
 from wigwag_server.admin.bodies import refuse
 
 # Part of file names and of keys in Redis, and case must not matter on any disk.
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
 NAME_RULE = "has 1–32 of a-z 0-9 and -, and begins with a letter or digit"
+SETTINGS = {
+    "expectedLifeDays": "expected_life_days",
+    "ownerReleaseFlags": "owner_release_flags",
+    "refuseOverLimit": "refuse_over_limit",
+}
 CREATE_FIELDS = ("name", "cloneFrom", "description", "approvals", "comment")
-EDIT_FIELDS = ("description", "approvals", "comment")
+EDIT_FIELDS = ("description", "approvals", *SETTINGS, "comment")
+MOST_OWNER_FLAGS = 100_000
 LONGEST_DESCRIPTION = 1000
 LONGEST_COMMENT = 1000
 
@@ -60,11 +67,20 @@ def read_edit_body(body: dict[str, Any]) -> EditBody:
     problems.is_object("", body, EDIT_FIELDS)
     _check_common(problems, body)
     refuse("The environment was not changed.", problems.found)
-    fields = {name: value for name, value in body.items() if name != "comment"}
+    fields = {SETTINGS.get(name, name): value for name, value in body.items() if name != "comment"}
     return EditBody(fields=fields, comment=body.get("comment", ""))
 
 
 def _check_common(problems: Problems, body: dict[str, Any]) -> None:
+    _is_whole(problems, "expectedLifeDays", body.get("expectedLifeDays", 1), LONGEST_LIFE_DAYS)
+    if body.get("ownerReleaseFlags") is not None:
+        _is_whole(problems, "ownerReleaseFlags", body["ownerReleaseFlags"], MOST_OWNER_FLAGS)
+    problems.is_boolean("/refuseOverLimit", body.get("refuseOverLimit", False))
     problems.is_text("/description", body.get("description", ""), LONGEST_DESCRIPTION)
     problems.is_boolean("/approvals", body.get("approvals", False))
     problems.is_text("/comment", body.get("comment", ""), LONGEST_COMMENT)
+
+
+def _is_whole(problems: Problems, name: str, value: Any, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        problems.add(f"/{name}", f"must be a whole number from 1 to {most:,}, not {shown(value)}")

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from wigwag_proto.commit import Change
-from wigwag_proto.flag import Flag, Kill
+from wigwag_proto.flag import Archived, Flag, Kill
 from wigwag_proto.records import Records
 from wigwag_proto.references import check_references, flags_that_need_flag
 from wigwag_proto.replica import REVIVAL
@@ -21,6 +21,32 @@ from wigwag_server.admin.bodies import refuse
 from wigwag_server.admin.conditions import check_if_match
 from wigwag_server.admin.find import Plain, find_record
 from wigwag_server.problems import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerLimit:
+    """How many release flags of one owner there may be, and whether one more is refused or only warned of."""
+
+    most: int
+    refuses: bool = False
+
+    def exceeded(self, flags: Mapping[str, Any], key: str, flag: Mapping[str, Any]) -> str | None:
+        """Return what is to be said where a flag as it is to be is one too many of its owner; None where not."""
+        owner = flag.get("owner")
+        if not owner or not _is_open_release(flag) or _is_owned(flags.get(key), owner):
+            return None
+        there = sum(_is_owned(each, owner) for each in flags.values())
+        if there < self.most:
+            return None
+        return f"{there} release flags of '{owner}' are open already, and the limit of this environment is {self.most}."
+
+
+def _is_open_release(flag: Any) -> bool:
+    return isinstance(flag, Mapping) and flag.get("kind", "release") == "release" and flag.get("archived") is None
+
+
+def _is_owned(flag: Any, owner: str) -> bool:
+    return _is_open_release(flag) and flag.get("owner") == owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +61,7 @@ class PutFlag:
     flags_limit: int
     kill: Kill | None = None
     if_match: int | None = None
+    owner_limit: OwnerLimit | None = None
 
     def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:
         """Return the change. Raises Problem: 409 when a limit is reached, 412, 422 for a reference to nothing."""
@@ -49,11 +76,18 @@ class PutFlag:
         value = {
             **msgspec.to_builtins(flag),
             "kill": _plain(self.kill) if self.kill else before.get("kill"),
+            "archived": before.get("archived"),
             "createdAt": before.get("createdAt", at),
             "updatedAt": at,
             "revision": revision,
         }
+        if self.owner_limit is not None and self.owner_limit.refuses:
+            self._check_owner(self.owner_limit.exceeded(flags, self.key, value))
         return [Change("flag", self.key, value)]
+
+    def _check_owner(self, exceeded: str | None) -> None:
+        if exceeded is not None:
+            raise Problem(HTTPStatus.CONFLICT, f"{exceeded} Archive one that is done with: wigwag stale")
 
     def _check_references(self, flag: Flag) -> None:
         flags = {**self.catalog.flags, self.key: flag}
@@ -146,6 +180,42 @@ class DeleteFlag:
             raise Problem(HTTPStatus.CONFLICT, detail, neededBy=needed_by)
         revival = [Change(REVIVAL, self.key, None)] if self.key in records.get(REVIVAL, {}) else []
         return [Change("flag", self.key, None), *revival]
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveFlag:
+    """Note that a flag is done with. What is decided does not change: code that still asks may be running."""
+
+    action: ClassVar[str] = "flag.archive"
+
+    key: str
+    archived: Archived
+    if_match: int | None = None
+
+    def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:
+        """Return the change; none where it is archived already. Raises Problem (404, 412)."""
+        flag = find_record(records, "flag", self.key)
+        check_if_match("flag", self.key, flag, self.if_match)
+        if flag.get("archived") is not None:
+            return []
+        archived = msgspec.to_builtins(msgspec.structs.replace(self.archived, at=at))
+        return [_updated(self.key, flag, revision, at, archived=archived)]
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreFlag:
+    """Put an archived flag back on the lists."""
+
+    action: ClassVar[str] = "flag.restore"
+
+    key: str
+    if_match: int | None = None
+
+    def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:
+        """Return the change; none where it is not archived. Raises Problem (404, 412)."""
+        flag = find_record(records, "flag", self.key)
+        check_if_match("flag", self.key, flag, self.if_match)
+        return [_updated(self.key, flag, revision, at, archived=None)] if flag.get("archived") is not None else []
 
 
 def tagged_keys(records: Tables, tags: Sequence[str]) -> tuple[str, ...]:

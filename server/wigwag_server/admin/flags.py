@@ -1,9 +1,11 @@
 """`/admin/flags`: what operators do to flags."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from aiohttp import web
@@ -17,19 +19,25 @@ from wigwag_server.admin.bodies import MISSED_BEATS, FlagLimits, read_flag_body,
 from wigwag_server.admin.comments import read_comment
 from wigwag_server.admin.edits import Patch
 from wigwag_server.admin.find import Plain, find_record
-from wigwag_server.admin.flag_commands import DeleteFlag, PutFlag
+from wigwag_server.admin.flag_commands import DeleteFlag, OwnerLimit, PutFlag
+from wigwag_server.admin.flag_life import Stage
 from wigwag_server.admin.merge_patch import CONTENT_TYPE
 from wigwag_server.admin.parameters import Parameters
 from wigwag_server.admin.query_shapes import DeleteQuery, FlagQuery, WriteQuery
-from wigwag_server.admin.search import FLAG_LISTS, find, read_part, read_search
+from wigwag_server.admin.search import FLAG_LISTS, find, is_archived, read_part, read_search
 from wigwag_server.admin.shapes import FlagBody, FlagPatch
+from wigwag_server.admin.surroundings import still_asked, surroundings
 from wigwag_server.admin.writing import CONFIRM, check_confirmation, read_dry_run, write
 from wigwag_server.auth.keys import Key
 from wigwag_server.auth.rights import Right
 from wigwag_server.environment import Environment
+from wigwag_server.environments import environment_record
 from wigwag_server.services import Services
 from wigwag_server.web.body import JSON_TYPES, read_object
 from wigwag_server.web.operation import IF_MATCH, IF_NONE_MATCH, operation
+
+# What whoever asked should read although it is done; percent-encoded where it is not ASCII.
+WARNING_HEADER = "Wigwag-Warning"
 
 
 @operation(
@@ -40,13 +48,22 @@ from wigwag_server.web.operation import IF_MATCH, IF_NONE_MATCH, operation
     query=FlagQuery,
 )
 async def list_flags(request: web.Request) -> web.Response:
-    """GET /admin/flags: the flags that are asked for, by key."""
-    _, _, environment = admit(request)
-    parameters = Parameters(request, "q", "limit", "after", lists=FLAG_LISTS)
+    """GET /admin/flags: the flags that are asked for, by key. Archived ones only where they are asked for."""
+    services, _, environment = admit(request)
+    parameters = Parameters(request, "q", "limit", "after", "stale", lists=FLAG_LISTS)
     search, part = read_search(parameters), read_part(parameters)
+    stale = parameters.switch("stale")
     parameters.refuse()
+    if stale:
+        search = replace(search, stages=(*search.stages, Stage.POTENTIALLY_STALE, Stage.STALE))
     flags = environment.replica.records.get("flag", {})
-    page = find(flags, search, part, killed_out_of_band(environment))
+    killed = killed_out_of_band(environment)
+    if search.stages:
+        around = await surroundings(services, environment)
+        flags = {key: flag for key, flag in flags.items() if around.life(key, flag).state in search.stages}
+    else:
+        flags = {key: flag for key, flag in flags.items() if not is_archived(flag)}
+    page = find(flags, search, part, killed)
     body = {
         "environment": environment.name,
         "cursor": str(environment.replica.cursor),
@@ -93,7 +110,7 @@ async def put_flag(request: web.Request) -> web.Response:
         body, before
     )
     done = await write(request, environment, command, caller, comment, dry_run=dry_run)
-    return done_answer(environment, key, done, created=not exists)
+    return warned(done_answer(environment, key, done, created=not exists), _over_limit(services, environment, key))
 
 
 @operation(
@@ -117,7 +134,7 @@ async def patch_flag(request: web.Request) -> web.Response:
     own = {name: value for name, value in patch.items() if name != "comment"}
     command = Patch("flag", key, own, writer.put, read_if_match(request))
     done = await write(request, environment, command, caller, comment, dry_run=dry_run)
-    return done_answer(environment, key, done)
+    return warned(done_answer(environment, key, done), _over_limit(services, environment, key))
 
 
 @operation(
@@ -132,7 +149,7 @@ async def patch_flag(request: web.Request) -> web.Response:
 async def delete_flag(request: web.Request) -> web.Response:
     """DELETE /admin/flags/{name}?confirm={name}: code that still asks for it gets its default.
 
-    Refused while other flags require it.
+    Refused while other flags require it. Where code is known to ask for it, `Wigwag-Warning` says how much.
     """
     services, caller, environment = admit(request)
     key, dry_run = read_key(request), read_dry_run(request, CONFIRM)
@@ -142,11 +159,12 @@ async def delete_flag(request: web.Request) -> web.Response:
     refuse("Nothing was deleted.", found)
     if not dry_run:
         check_confirmation(request, "flag", key)
+    warning = await still_asked(services, environment, key)
     command = DeleteFlag(key, services.catalogs[environment.name].records, read_if_match(request))
     done = await write(request, environment, command, caller, comment, dry_run=dry_run)
     if isinstance(done, web.Response):
-        return done
-    return web.Response(status=HTTPStatus.NO_CONTENT, headers={CURSOR_HEADER: str(done)})
+        return warned(done, warning)
+    return warned(web.Response(status=HTTPStatus.NO_CONTENT, headers={CURSOR_HEADER: str(done)}), warning)
 
 
 class FlagWriter:
@@ -178,7 +196,32 @@ class FlagWriter:
         checked = read_flag_body(self._key, body, before.get("kill"), limits, self._found)
         kill = Kill(by=self._caller.name, at=round(time.time() * 1000)) if checked.kill else None
         catalog = self._services.catalogs[self._environment.name].records
-        return PutFlag(self._key, checked.config, catalog, settings.flags, kill, self._if_match)
+        limit = owner_limit(self._services, self._environment)
+        return PutFlag(self._key, checked.config, catalog, settings.flags, kill, self._if_match, limit)
+
+
+def owner_limit(services: Services, environment: Environment) -> OwnerLimit | None:
+    """Return how many release flags an owner may have, as the environment says."""
+    record = environment_record(services.system.replica.records, environment.name)
+    if record.owner_release_flags is None:
+        return None
+    return OwnerLimit(record.owner_release_flags, refuses=record.refuse_over_limit)
+
+
+def warned(response: web.Response, warning: str | None) -> web.Response:
+    """Return an answer with something that whoever asked should read, though it is done."""
+    if warning:
+        response.headers[WARNING_HEADER] = quote(warning, safe=" '(),.:;-_/<>=")
+    return response
+
+
+def _over_limit(services: Services, environment: Environment, key: str) -> str | None:
+    """Return what is to be said when a flag that was written is one too many of its owner."""
+    limit = owner_limit(services, environment)
+    flags = environment.replica.records.get("flag", {})
+    if limit is None or not isinstance(flag := flags.get(key), Mapping):
+        return None
+    return limit.exceeded({other: each for other, each in flags.items() if other != key}, key, flag)
 
 
 def killed_out_of_band(environment: Environment) -> dict[str, Kill]:

@@ -1,6 +1,6 @@
 """The parameters in the URLs of the admin API, as types: they are what /openapi.json is made of."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -8,12 +8,15 @@ from msgspec import Meta
 from wigwag_proto.flag import FlagKind
 from wigwag_proto.validate import KEY
 from wigwag_server.admin.comments import LONGEST_COMMENT
+from wigwag_server.admin.flag_life import Stage
 from wigwag_server.admin.flag_state import FlagState
 from wigwag_server.admin.history import LARGEST_PAGE as LARGEST_HISTORY
 from wigwag_server.admin.history import PAGE as HISTORY_PAGE
 from wigwag_server.admin.parameters import LONGEST
 from wigwag_server.admin.search import LARGEST_PAGE, PAGE
 
+STATES = tuple(each.value for each in (*FlagState, *Stage))
+State = Literal[STATES]  # type: ignore[valid-type] # the one list of each, as the checks have it
 Text = Annotated[str, Meta(max_length=LONGEST)]
 Limit = Annotated[int, Meta(ge=1, le=LARGEST_PAGE, description="How many at most.")]
 After = Annotated[str, Meta(pattern=f"^({KEY.pattern})?$", description="The `next` of the answer before.")]
@@ -38,7 +41,11 @@ class FlagQuery(PageQuery, frozen=True):
     tag: Annotated[tuple[Text, ...], Meta(description="May be repeated.")] = ()
     owner: Annotated[tuple[Text, ...], Meta(description="May be repeated.")] = ()
     kind: Annotated[tuple[FlagKind, ...], Meta(description="May be repeated.")] = ()
-    state: Annotated[tuple[FlagState, ...], Meta(description="May be repeated.")] = ()
+    state: Annotated[
+        tuple[State, ...],
+        Meta(description="For whom it is on, or where it stands in its life. May be repeated."),
+    ] = ()
+    stale: Annotated[bool, Meta(description="`true`: short for the states potentially-stale and stale.")] = False
 
 
 class WriteQuery(msgspec.Struct, frozen=True, rename="camel"):

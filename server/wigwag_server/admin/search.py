@@ -6,6 +6,7 @@ from typing import Any
 
 from wigwag_proto.flag import FlagKind
 from wigwag_proto.validate import check_key
+from wigwag_server.admin.flag_life import Stage
 from wigwag_server.admin.flag_state import FlagState, flag_state
 from wigwag_server.admin.parameters import Parameters
 
@@ -17,13 +18,17 @@ FLAG_LISTS = ("tag", "owner", "kind", "state")
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What a record must meet: each word of `words`, and of every other list any one. An empty list asks nothing."""
+    """What a record must meet: each word of `words`, and of every other list any one. An empty list asks nothing.
+
+    `stages` of life are not looked at here: they depend on more than the record.
+    """
 
     words: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     owners: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
 
     def meets(self, key: str, record: Any, killed: Collection[str]) -> bool:
         """Say whether a record is meant. `killed` are the flags with a kill that does not stand in them."""
@@ -71,17 +76,25 @@ def find(table: Mapping[str, Any], search: Search, part: Part, killed: Collectio
     return part.of(sorted(key for key, record in table.items() if search.meets(key, record, killed)))
 
 
+def is_archived(flag: Any) -> bool:
+    """Say whether a plain flag is archived."""
+    return isinstance(flag, Mapping) and flag.get("archived") is not None
+
+
 def read_search(parameters: Parameters, *, flags: bool = True) -> Search:
     """Read what is looked for."""
     words = tuple((parameters.text("q") or "").lower().split())
     if not flags:
         return Search(words)
+    states, stages = [state.value for state in FlagState], [stage.value for stage in Stage]
+    chosen = parameters.chosen("state", [*states, *stages])
     return Search(
         words,
         parameters.texts("tag"),
         parameters.texts("owner"),
         parameters.chosen("kind", [kind.value for kind in FlagKind]),
-        parameters.chosen("state", [state.value for state in FlagState]),
+        tuple(each for each in chosen if each in states),
+        tuple(each for each in chosen if each in stages),
     )
 
 

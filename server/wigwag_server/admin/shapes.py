@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from wigwag_proto.flag import FlagKind
 from wigwag_proto.rule_checks import ALL_OPERATORS, LONGEST_NAME
-from wigwag_proto.validate import KEY, LONGEST_DESCRIPTION, LONGEST_ID, MOST_TAGS
+from wigwag_proto.validate import KEY, LONGEST_DESCRIPTION, LONGEST_ID, LONGEST_LIFE_DAYS, MOST_TAGS
 from wigwag_server.admin.bodies import LONGEST_PATTERN, LONGEST_REASON, MOST_KILLED
 from wigwag_server.admin.comments import LONGEST_COMMENT
 
@@ -91,6 +91,9 @@ class FlagBody(Body, frozen=True):
     fail_safe_after: Annotated[float, Meta(gt=0, description="Seconds.")] | None = None
     client_visible: Annotated[bool, Meta(description="Whether browser keys may see its result.")] = False
     kind: FlagKind = FlagKind.RELEASE
+    expected_life_days: (
+        Annotated[int, Meta(ge=1, le=LONGEST_LIFE_DAYS, description="Null takes the environment's.")] | None
+    ) = None
     description: Description = ""
     owner: Annotated[str, Meta(max_length=LONGEST_NAME)] = ""
     tags: Annotated[tuple[Name, ...], Meta(max_length=MOST_TAGS, extra_json_schema={"uniqueItems": True})] = ()
@@ -100,6 +103,7 @@ class FlagBody(Body, frozen=True):
         msgspec.UNSET
     )
     kill: Annotated[Any, Meta(description="Null, or the one in force.")] = None
+    archived: Ignored = None
     created_at: Ignored = None
     updated_at: Ignored = None
     revision: Ignored = None

@@ -69,9 +69,7 @@ async def import_(request: web.Request) -> web.Response:
         FlagLimits(limits.flag_bytes, 3 * services.hubs[environment.name].heartbeat_s),
     )
     command = _configure(services, environment, "environment.import", read.wanted)
-    return await _carry_out(
-        request, environment, caller, command, dry_run=dry_run or read.dry_run, comment=read.comment
-    )
+    return await carry_out(request, environment, caller, command, dry_run=dry_run or read.dry_run, comment=read.comment)
 
 
 @operation(
@@ -115,7 +113,7 @@ async def promote(request: web.Request) -> web.Response:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"'{target.name}' cannot be promoted to itself.")
     wanted = promoted(body, source.replica.records)
     command = _configure(services, target, "environment.promote", wanted)
-    return await _carry_out(request, target, caller, command, dry_run=dry_run or body.dry_run, comment=body.comment)
+    return await carry_out(request, target, caller, command, dry_run=dry_run or body.dry_run, comment=body.comment)
 
 
 def promoted(body: PromoteBody, records: Tables) -> Wanted:
@@ -177,9 +175,10 @@ class Watched:
         return self.changes
 
 
-async def _carry_out(
+async def carry_out(
     request: web.Request, environment: Environment, caller: Key, command: Configure, *, dry_run: bool, comment: str
 ) -> web.Response:
+    """Bring about a configuration, or say what that would change, and answer."""
     records, cursor = environment.replica.records, environment.replica.cursor
     kept = plan(command.wanted, records, 0, 0).kept
     watched = Watched(command)

@@ -25,7 +25,7 @@ SURFACE = {
         "Create a flag, or change one.",
         {
             *("--on", "--off", "--rollout", "--allow", "--deny", "--unlist", "--rule", "--tag", "--clear"),
-            *("--description", "--owner", "--from-file", "--comment"),
+            *("--description", "--owner", "--kind", "--expected-life", "--from-file", "--comment"),
         },
     ),
     "kill": (
@@ -38,6 +38,25 @@ SURFACE = {
         "Write a module with a typed accessor for each flag.",
         {"--output", "--from-file", "--check"},
     ),
+    "scan": (
+        "Find where code asks for flags.",
+        {
+            *("--call", "--check", "--flags", "--format", "--upload"),
+            *("--repository", "--commit", "--branch", "--link"),
+        },
+    ),
+    "references": ("Show where code asks for a flag.", set()),
+    "stale": ("List the flags that should go away, and why.", set()),
+    "archive": ("Take a flag that is done with off the lists.", {"--reason", "--comment"}),
+    "restore": ("Put an archived flag back on the lists, as it was.", {"--comment"}),
+    "docs": (
+        "Write a register of the active flags.",
+        {"--format", "--output"},
+    ),
+    "state": ("Show all flags as they were at a time.", set()),
+    "changes": ("Show what differs between two times.", set()),
+    "rewind": ("Put back the configuration that all flags and segments had.", {*SHOWN, "--dry-run"}),
+    "mcp": ("Serve the flags to an assistant, over MCP.", set()),
     "tail": ("Show changes as they happen, one a line, until Ctrl-C.", {"--key"}),
     "login-link": ("Print a link that signs a browser in, once.", set()),
     "history": ("Show who changed a flag, when, how and why.", {"--limit"}),
@@ -71,7 +90,10 @@ SURFACE = {
     ),
     "environments edit": (
         "Change what is known about an environment.",
-        {"--description", "--approvals", "--no-approvals", "--comment"},
+        {
+            *("--description", "--approvals", "--no-approvals", "--comment", "--expected-life"),
+            *("--owner-flags", "--refuse-over-limit", "--warn-over-limit"),
+        },
     ),
     "environments delete": ("Delete an environment with its flags, segments and keys.", SHOWN),
     "environments compare": ("Show what leads from one environment to another.", {"--exit-code"}),

@@ -1,0 +1,1 @@
+"""Finding the flags that code asks for, in the code."""

@@ -1,0 +1,1 @@
+"""Where code asks for flags, as scans have told it."""
