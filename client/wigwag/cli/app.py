@@ -11,11 +11,14 @@ from wigwag.cli.call import Options, with_options
 from wigwag.cli.codegen import codegen
 from wigwag.cli.environments import environments
 from wigwag.cli.explaining import explain
+from wigwag.cli.guarding import guard
 from wigwag.cli.history import history, revert
 from wigwag.cli.instances import instances
 from wigwag.cli.keys import keys
 from wigwag.cli.login import login_link
 from wigwag.cli.reading import flags, show
+from wigwag.cli.rollout import rollout
+from wigwag.cli.schedules import schedule
 from wigwag.cli.segments import segments
 from wigwag.cli.setting import set_flag
 from wigwag.cli.tail import tail
@@ -88,6 +91,9 @@ for name, function in (
 ):
     app.command(name)(function)
 for name, group in (
+    ("rollout", rollout),
+    ("guard", guard),
+    ("schedule", schedule),
     ("segments", segments),
     ("environments", environments),
     ("keys", keys),

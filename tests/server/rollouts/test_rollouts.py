@@ -128,7 +128,7 @@ async def test_what_cannot_begin_is_refused(server: Server) -> None:
         assert answer.status == status, answer
         return str(answer.body)
 
-    plan = {"stages": [1, 100], "interval": "1h"}
+    plan: dict[str, Any] = {"stages": [1, 100], "interval": "1h"}
     await refused(404, **plan)
     await server.put("checkout", enabled=False, rolloutPercentage=0)
     assert "is off" in await refused(409, **plan)
