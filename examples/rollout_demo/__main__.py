@@ -76,7 +76,7 @@ async def main(say: Callable[[str], None]) -> bool:
         settings = Settings(cache_dir=None, report_every_s=0.5)
         async with admin, FlagClient(server.url, server.server_key, settings=settings) as flags:
             await admin.put(KEY, {"enabled": True, "rolloutPercentage": 0}, None)
-            app, tasks = App(flags, random.Random()), Tasks()  # noqa: S311 - a simulation
+            app, tasks = App(flags, random.Random()), Tasks()
             tasks.start("requests", app.run())
             say(f"{REQUESTS_PER_S} requests a second; 1 % of them fail, and 5 % where the new code meets its bug.\n")
             try:

@@ -12,7 +12,8 @@ from wigwag_server.rollouts.plan import OnBreach, RollbackTo
 from wigwag_server.rollouts.schedule import Missed, Status, What
 
 Stage = Annotated[float, Meta(gt=0, le=100)]
-Rate = Annotated[float | None, Meta(ge=0, le=1)]
+Rate = Annotated[float, Meta(ge=0, le=1)] | None
+Part = Annotated[float, Meta(ge=0, le=1000)] | None
 
 
 class GuardBody(Body, frozen=True):
@@ -21,7 +22,7 @@ class GuardBody(Body, frozen=True):
     max_error_rate: Annotated[Rate, Meta(description="The share that may fail: 0.01 is 1 %.")] = None
     max_error_increase: Annotated[Rate, Meta(description="How much more may fail than with the flag off.")] = None
     max_p95_increase: Annotated[
-        Annotated[float | None, Meta(ge=0, le=1000)],
+        Part,
         Meta(description="By which part the 95th percentile of the duration may be longer: 0.5 is half as long again."),
     ] = None
     min_samples: Annotated[int, Meta(ge=1, le=MOST_SAMPLES, description="Runs on a side before it is judged.")] = 100
@@ -81,7 +82,7 @@ class SchedulesQuery(msgspec.Struct, frozen=True):
     status: Status | msgspec.UnsetType = msgspec.UNSET
 
 
-class CommentQuery(msgspec.Struct, frozen=True):
+class RemovalQuery(msgspec.Struct, frozen=True):
     """Of a deletion."""
 
     comment: Comment = ""

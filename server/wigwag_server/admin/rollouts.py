@@ -17,7 +17,7 @@ from wigwag_server.admin.find import find_record
 from wigwag_server.admin.parameters import Parameters
 from wigwag_server.admin.proof_shapes import NoQuery
 from wigwag_server.admin.rollout_bodies import read_rollout_body, read_standing_body
-from wigwag_server.admin.rollout_shapes import CommentQuery, RolloutBody, StandingBody
+from wigwag_server.admin.rollout_shapes import RemovalQuery, RolloutBody, StandingBody
 from wigwag_server.admin.shapes import CommentBody
 from wigwag_server.auth.keys import Key
 from wigwag_server.auth.rights import Right
@@ -160,7 +160,7 @@ async def show_guard(request: web.Request) -> web.Response:
 
 
 @operation(
-    "Take the guard of a flag away", needs=Right.EDIT, takes=None, gives={204: None}, query=CommentQuery, refuses=(404,)
+    "Take the guard of a flag away", needs=Right.EDIT, takes=None, gives={204: None}, query=RemovalQuery, refuses=(404,)
 )
 async def delete_guard(request: web.Request) -> web.Response:
     """DELETE /admin/flags/{name}/guard: what it has killed stays killed."""

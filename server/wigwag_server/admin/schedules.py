@@ -14,7 +14,7 @@ from wigwag_server.admin.find import find_record
 from wigwag_server.admin.parameters import Parameters
 from wigwag_server.admin.proof_shapes import NoQuery
 from wigwag_server.admin.rollout_bodies import read_schedule_body
-from wigwag_server.admin.rollout_shapes import CommentQuery, ScheduleBody, SchedulesQuery
+from wigwag_server.admin.rollout_shapes import RemovalQuery, ScheduleBody, SchedulesQuery
 from wigwag_server.auth.rights import Right
 from wigwag_server.problems import Problem
 from wigwag_server.rollouts.commands import End, Plan
@@ -82,7 +82,7 @@ async def list_schedules(request: web.Request) -> web.Response:
     needs=Right.EDIT,
     takes=None,
     gives={204: None},
-    query=CommentQuery,
+    query=RemovalQuery,
     refuses=(404, 409),
 )
 async def cancel_schedule(request: web.Request) -> web.Response:
