@@ -6,7 +6,7 @@ PEERS := .venv-bench
 STORE ?=
 SEEDS ?= 1000
 
-.PHONY: help demo test test-long simulate lint format bench clean
+.PHONY: help demo demo-rollout test test-long simulate lint format bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -44,6 +44,9 @@ $(PEERS)/.installed: pyproject.toml bench/peers.txt
 
 demo: $(VENV)/.installed ## server, example app, and a kill that you can watch arrive (STORE=redis://… for Redis)
 	@$(BIN)/python -m examples.demo $(if $(STORE),--store '$(STORE)')
+
+demo-rollout: $(VENV)/.installed ## a ramp that meets a bug and turns back: how many requests that hurts
+	@$(BIN)/python -m examples.rollout_demo
 
 test: $(VENV)/.installed ## all tests that fit in five minutes, on real Redis and SQLite
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not long'

@@ -318,7 +318,7 @@ class Feed:
 def outcome_row(run: RunCount) -> OutcomeRow:
     """Return how the code behind a flag fared as a report carries it. A cancelled run is neither good nor bad."""
     calls = run.successes + run.errors + run.cancelled
-    return OutcomeRow(run.flag, run.enabled, calls, run.errors, round(run.seconds * 1000))
+    return OutcomeRow(run.flag, run.enabled, calls, run.errors, round(run.seconds * 1000), list(run.durations))
 
 
 def _telemetry(shared: Shared, upstream: Upstream) -> Telemetry | None:

@@ -9,10 +9,14 @@ from typing import Any
 
 import msgspec
 
-from wigwag_proto.commit import Cursor
+from wigwag_proto.commit import Commit, Cursor
 from wigwag_proto.errors import MalformedCursor, MalformedSnapshot
 
 Tables = Mapping[str, Mapping[str, Any]]
+
+
+# What servers keep in the log of an environment for themselves: apps have no use for it, and are not sent it.
+SERVER_KINDS = frozenset({"rollout", "guard", "schedule"})
 
 
 class Emergency(msgspec.Struct, frozen=True):
@@ -63,3 +67,17 @@ def snapshot_from_plain(plain: Any) -> Snapshot:
         )
     except (msgspec.ValidationError, MalformedCursor, KeyError, TypeError) as error:
         raise MalformedSnapshot(f"not a snapshot: {error!r}") from error
+
+
+def without_server_kinds(snapshot: Snapshot) -> Snapshot:
+    """Return the state as apps are sent it."""
+    kept = {kind: table for kind, table in snapshot.records.items() if kind not in SERVER_KINDS}
+    return msgspec.structs.replace(snapshot, records=kept)
+
+
+def for_apps(commit: Commit) -> Commit:
+    """Return a commit as apps are sent it: the same state by name, without what they have no use for."""
+    if not any(change.kind in SERVER_KINDS for change in commit.changes):
+        return commit
+    kept = tuple(change for change in commit.changes if change.kind not in SERVER_KINDS)
+    return msgspec.structs.replace(commit, changes=kept)

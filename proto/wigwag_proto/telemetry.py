@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from wigwag_proto.commit import CURSOR_PATTERN
 from wigwag_proto.errors import Malformed
+from wigwag_proto.runs import BOUNDS_S
 
 INSTANCE_HEADER = "Wigwag-Instance"
 LONGEST_HEADER = 2048
@@ -59,13 +60,17 @@ class UsageRow(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class OutcomeRow(msgspec.Struct, frozen=True, rename="camel"):
-    """How the code behind a flag fared, where that was on or off: calls, those that failed, and their time in all."""
+    """How the code behind a flag fared, where that was on or off: calls, those that failed, and their time in all.
+
+    `durations` counts those of a known duration by bucket of `wigwag_proto.runs.BOUNDS_S`, and one beyond.
+    """
 
     flag: Name
     enabled: bool
     calls: Annotated[int, Meta(ge=1, le=2**40)]
     errors: Number = 0
     duration_ms: Number = 0
+    durations: Annotated[list[Number], Meta(max_length=len(BOUNDS_S) + 1)] = []
 
 
 class Telemetry(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):

@@ -18,6 +18,8 @@ from wigwag_server.kill_expiry import KillExpiry
 from wigwag_server.kills_again import lost_kills
 from wigwag_server.ofrep.evaluator import Evaluator
 from wigwag_server.ofrep.notices import Notices
+from wigwag_server.rollouts.runner import Runner
+from wigwag_server.rollouts.scheduler import Scheduler
 from wigwag_server.services import Services
 from wigwag_server.store.store import Store
 
@@ -85,7 +87,8 @@ class Environments:
         notices = Notices(environment.replica, evaluator)
         changes = Changes()
         emergencies.watchers += [notices.emergencies_changed, changes.emergencies_changed]
-        environment.listeners += [hub, catalog, expiry, emergencies, evaluator, notices, changes]
+        runner = Runner(environment, services.usage.store, Scheduler(services, environment))
+        environment.listeners += [hub, catalog, expiry, emergencies, evaluator, notices, changes, runner]
         environment.on_overruled.append(lambda records: emergencies.hold(lost_kills(records)))
         environment.listeners.append(services.instances.follow(environment.replica))
         services.webhooks.follow(environment, emergencies)
@@ -96,9 +99,11 @@ class Environments:
         services.evaluators[name] = evaluator
         services.notices[name] = notices
         services.changes[name] = changes
+        services.runners[name] = runner
         await environment.open(patience_s=patience_s)
         tasks.start(f"hub of {name}", hub.run())
         tasks.start(f"kill expiry of {name}", expiry.run())
+        tasks.start(f"rollouts of {name}", runner.run())
         await emergencies.open()
         tasks.start(f"emergencies of {name}", emergencies.run())
 
@@ -110,6 +115,7 @@ class Environments:
         services.catalogs.pop(name)
         services.emergencies.pop(name)
         services.evaluators.pop(name)
+        services.runners.pop(name)
         services.notices.pop(name).end()
         services.changes.pop(name).end()
         services.instances.forget(name)

@@ -22,6 +22,7 @@ from wigwag_server.instances.instances import Instances
 from wigwag_server.ofrep.evaluator import Evaluator
 from wigwag_server.ofrep.notices import Notices
 from wigwag_server.problems import Problem
+from wigwag_server.rollouts.runner import Runner
 from wigwag_server.settings import Settings
 from wigwag_server.usage.intake import Intake
 from wigwag_server.webhooks.webhooks import Webhooks
@@ -51,6 +52,7 @@ class Services:
     evaluators: dict[str, Evaluator] = field(default_factory=dict)
     notices: dict[str, Notices] = field(default_factory=dict)
     changes: dict[str, Changes] = field(default_factory=dict)
+    runners: dict[str, Runner] = field(default_factory=dict)
     draining: bool = False
     snapshots_sending: int = 0
     _writes: set[asyncio.Task[Any]] = field(default_factory=set)

@@ -11,6 +11,7 @@ from wigwag.cli.call import Options, with_options
 from wigwag.cli.codegen import codegen
 from wigwag.cli.environments import environments
 from wigwag.cli.explaining import explain
+from wigwag.cli.guarding import guard
 from wigwag.cli.history import history, revert
 from wigwag.cli.instances import instances
 from wigwag.cli.keys import keys
@@ -20,6 +21,8 @@ from wigwag.cli.mcp import mcp
 from wigwag.cli.reading import flags, show
 from wigwag.cli.register import docs
 from wigwag.cli.scanning import references, scan
+from wigwag.cli.rollout import rollout
+from wigwag.cli.schedules import schedule
 from wigwag.cli.segments import segments
 from wigwag.cli.setting import set_flag
 from wigwag.cli.tail import tail
@@ -104,6 +107,9 @@ for name, function in (
 ):
     app.command(name)(function)
 for name, group in (
+    ("rollout", rollout),
+    ("guard", guard),
+    ("schedule", schedule),
     ("segments", segments),
     ("environments", environments),
     ("keys", keys),

@@ -35,7 +35,7 @@ async def show_metrics(request: web.Request) -> web.Response:
     services, _, environment = admit(request)
     parameters = Parameters(request, "over")
     parameters.refuse()
-    key, over_s = read_key(request), _read_over(request)
+    key, over_s = read_key(request), read_over(request)
     find_record(environment.replica.records, "flag", key)
     size = Size.MINUTE if over_s <= Size.MINUTE.kept_s else Size.HOUR
     buckets = await services.usage.store.read(environment.name, key, size, over_s)
@@ -94,7 +94,7 @@ def _suggestion(name: str, nearest: list[str]) -> str:
     return f"{meant}This creates it, turned off: wigwag set {name} --off"
 
 
-def _read_over(request: web.Request) -> int:
+def read_over(request: web.Request) -> int:
     """Return how many seconds back to look. Raises Problem (422)."""
     text = request.query.get("over", "24h")
     match = OVER.fullmatch(text)

@@ -20,7 +20,7 @@ from wigwag_proto.codec import encode
 from wigwag_proto.commit import Commit, Cursor, Epoch
 from wigwag_proto.events import Hello, encode_emergencies, encode_goodbye, encode_hello, encode_put, encode_sync
 from wigwag_proto.follower import Follower
-from wigwag_proto.snapshot import snapshot_to_plain
+from wigwag_proto.snapshot import for_apps, snapshot_to_plain, without_server_kinds
 from wigwag_server.hub.connection import END_S, Connection, frame
 from wigwag_server.hub.resume import resume
 from wigwag_server.hub.ring import Ring
@@ -101,7 +101,7 @@ class Hub:
         Unless a fan-out is under way: what comes meanwhile goes out together in the next one. Or unless more commits
         are about to be reported, of those that the replica has applied already.
         """
-        self._ring.append(epoch, commit)
+        self._ring.append(epoch, for_apps(commit))
         if self._round is None and self._ring.newest == self._replica.cursor:
             self._round = iter(list(self.connections))
             self._write_batch()
@@ -130,7 +130,7 @@ class Hub:
         assert cursor is not None
         if self._json is None or self._json[0] != cursor:
             self.counts.snapshots_encoded += 1
-            self._json = cursor, encode(snapshot_to_plain(self._replica.snapshot()))
+            self._json = cursor, encode(snapshot_to_plain(without_server_kinds(self._replica.snapshot())))
         return self._json[1]
 
     def _put_event(self) -> bytes:

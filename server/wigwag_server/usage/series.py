@@ -50,7 +50,8 @@ def _variants(flag: Flag) -> Iterator[Any]:
 
 
 def _fared(row: OutcomeRow) -> Iterable[tuple[list[Any], int]]:
-    for what, amount in (("calls", row.calls), ("errors", row.errors), ("durationMs", row.duration_ms)):
+    buckets = [(f"bucket{number}", count) for number, count in enumerate(row.durations)]
+    for what, amount in (("calls", row.calls), ("errors", row.errors), ("durationMs", row.duration_ms), *buckets):
         if amount:
             yield ["outcome", row.enabled, what], amount
 

@@ -13,6 +13,7 @@ from tests.client.cli.conftest import Wigwag
 from tests.support.processes import BIN, ServerProcess, run_command
 
 COMMON = {"--url", "--token", "--environment", "--json", "--help"}
+GUARDED = {"--max-error-rate", "--max-error-increase", "--max-slowdown", "--min-samples", "--false-alarm"}
 SHOWN = {"--yes", "--comment"}
 SEARCH = {"--key", "--kind", "--who", "--action", "--since", "--until"}
 SURFACE = {
@@ -79,6 +80,29 @@ SURFACE = {
             *("--description", "--from-file", "--comment"),
         },
     ),
+    "rollout": ("Ramps that go on by themselves.", None),
+    "rollout start": (
+        "Move the percentage of a flag on by itself, stage by stage.",
+        {*GUARDED, "--stages", "--interval", "--on-breach", "--rollback-to", "--watch", "--comment"},
+    ),
+    "rollout status": ("Show how far it is, and what was measured at its stage.", {"--watch"}),
+    "rollout pause": ("Stop for now; the percentage stays as it is.", {"--comment"}),
+    "rollout resume": ("Go on from where the flag is by now; its stage begins anew.", {"--comment"}),
+    "rollout abort": ("End it for good; the percentage stays as it is.", {"--comment"}),
+    "guard": ("Kills by itself, when too much fails.", None),
+    "guard set": (
+        "Have a flag killed when too much fails behind it.",
+        {*GUARDED, "--window", "--cool-down", "--only-say", "--comment"},
+    ),
+    "guard show": ("Show what guards a flag, and when that last acted.", set()),
+    "guard remove": ("Take the guard away.", {"--comment"}),
+    "schedule": ("What is done to flags at a time.", None),
+    "schedule add": (
+        "Have something done to a flag at a time, once.",
+        {"--at", "--zone", "--patch", "--missed", "--comment"},
+    ),
+    "schedule list": ("List what is scheduled, the next first.", set()),
+    "schedule cancel": ("Cancel something: it will not be done.", {"--comment"}),
     "segments delete": ("Delete a segment that no rule refers to.", SHOWN),
     "segments history": ("Show who changed a segment, when, how and why; the newest first.", {"--limit"}),
     "segments revert": ("Put back a segment as it was at a revision.", SHOWN),

@@ -1,0 +1,184 @@
+"""Carries out what `plan`, `standing` and `schedule` say is due, in one environment. Every server runs one.
+
+Each tries, after a short random pause in which it mostly hears that another was faster. The commit decides: it is made
+on the state in which the step was still to be made, or not at all. So nobody has to be elected, and when the server
+that acted last dies, the others are as far as it was.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from wigwag_proto.audit import Author
+from wigwag_proto.commit import Commit, Epoch
+from wigwag_proto.errors import StoreUnavailable
+from wigwag_server.environment import Command, Environment
+from wigwag_server.problems import Problem
+from wigwag_server.rollouts import plan, schedule, standing
+from wigwag_server.rollouts.commands import End, Forget, Move, Trip
+from wigwag_server.rollouts.counted import Counts, evidence, since_hour
+from wigwag_server.rollouts.plan import Rollout, Seen, found_elapsed, read_rollout, step
+from wigwag_server.rollouts.schedule import Schedule, read_schedule
+from wigwag_server.rollouts.standing import Standing, read_standing, verdict, window_start_s
+from wigwag_server.usage.usage_store import Size
+
+logger = logging.getLogger(__name__)
+
+WIGWAG = "wigwag"
+KINDS = frozenset({"flag", plan.RECORD, standing.RECORD, schedule.RECORD})
+LOOK_S = 1.0
+JITTER_S = 0.25
+
+Stamp = tuple[str, int, int]
+# Makes the command that a schedule is for. Raises Problem.
+Scheduled = Callable[[Schedule], Command]
+
+
+class Runner:
+    """Follows an environment as a listener."""
+
+    def __init__(
+        self, environment: Environment, counts: Counts, scheduled: Scheduled, *, look_s: float = LOOK_S
+    ) -> None:
+        self._environment = environment
+        self._counts = counts
+        self._scheduled = scheduled
+        self._look_s = look_s
+        self._changed = asyncio.Event()
+        self._began: dict[str, tuple[Stamp, float]] = {}
+        self._rng = random.Random()  # noqa: S311 - jitter
+        self._complained = False
+
+    def loaded(self) -> None:
+        """Look anew."""
+        self._changed.set()
+
+    def committed(self, epoch: Epoch, commit: Commit) -> None:  # noqa: ARG002 - a listener's signature
+        """Look anew, and note on a clock that nobody can set when a stage has begun."""
+        for change in commit.changes:
+            if change.kind == plan.RECORD and (rollout := read_rollout(change.value)) is not None:
+                stamp = _stamp(rollout)
+                if self._began.get(change.key, (None,))[0] != stamp:
+                    self._began[change.key] = stamp, time.monotonic()
+            if change.kind in KINDS:
+                self._changed.set()
+
+    def elapsed_ms(self, key: str, rollout: Rollout) -> float:
+        """Return for how long the stage of a rollout has been in force."""
+        stamp, monotonic = _stamp(rollout), time.monotonic()
+        began = self._began.get(key)
+        if began is None or began[0] != stamp:
+            began = stamp, monotonic - found_elapsed(rollout, _now_ms()) / 1000
+            self._began[key] = began
+        return (monotonic - began[1]) * 1000
+
+    async def run(self) -> None:
+        """Do what is due. Runs until cancelled."""
+        while True:
+            self._changed.clear()
+            busy = True
+            if self._environment.replica.cursor is not None and not self._environment.degraded:
+                try:
+                    busy = await self._look()
+                    self._complained = False
+                except StoreUnavailable as error:
+                    self._complain(error)
+            pause_s = min([self._look_s, *self._due_in_s()]) if busy else None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._changed.wait()
+            await asyncio.sleep(self._rng.uniform(0, JITTER_S))
+
+    async def _look(self) -> bool:
+        """Look at everything once; say whether there is anything that may become due without a commit."""
+        records = self._environment.replica.records
+        flags = records.get("flag", {})
+        for kind in (plan.RECORD, standing.RECORD):
+            for key in [key for key in records.get(kind, {}) if key not in flags]:
+                await self._commit(Forget(kind, key))
+        found = [(key, read_rollout(plain)) for key, plain in list(records.get(plan.RECORD, {}).items())]
+        running = [(key, each) for key, each in found if each is not None and each.status is plan.Status.RUNNING]
+        for key, rollout in running:
+            await self._move(key, rollout)
+        guards = [(key, read_standing(plain)) for key, plain in list(records.get(standing.RECORD, {}).items())]
+        for key, guard in guards:
+            if guard is not None:
+                await self._watch(key, guard)
+        pending = self._pending()
+        for each in pending:
+            if each.at <= _now_ms():
+                await self._carry_out(each)
+        return bool(running or guards or pending)
+
+    def _due_in_s(self) -> list[float]:
+        """Return in how many seconds stages and schedules are due."""
+        records, now = self._environment.replica.records, _now_ms()
+        found = [(key, read_rollout(plain)) for key, plain in records.get(plan.RECORD, {}).items()]
+        stages = [
+            (each.interval_ms - self.elapsed_ms(key, each)) / 1000
+            for key, each in found
+            if each is not None and each.status is plan.Status.RUNNING and each.stage_at
+        ]
+        times = [(each.at - now) / 1000 for each in self._pending()]
+        return [each for each in (*stages, *times) if each > 0]
+
+    def _pending(self) -> list[Schedule]:
+        table = self._environment.replica.records.get(schedule.RECORD, {})
+        found = [read_schedule(plain) for plain in list(table.values())]
+        return [each for each in found if each is not None and each.status is schedule.Status.PENDING]
+
+    async def _move(self, key: str, rollout: Rollout) -> None:
+        elapsed_ms = self.elapsed_ms(key, rollout)
+        seen = Seen(elapsed_ms)
+        if rollout.guard is not None:
+            with suppress(StoreUnavailable):  # then the rollout stays where it is
+                total, hour, this_hour = await since_hour(self._counts, self._environment.name, key, rollout.since_hour)
+                seen = Seen(elapsed_ms, total, hour, this_hour)
+        due = step(rollout, self._environment.replica.records.get("flag", {}).get(key), _now_ms(), seen)
+        if due is not None:
+            await self._commit(Move(key, rollout, due), due.rollout.reason)
+
+    async def _watch(self, key: str, guard: Standing) -> None:
+        records = self._environment.replica.records
+        buckets = await self._counts.read(
+            self._environment.name, key, Size.MINUTE, guard.window_ms // 1000 + Size.MINUTE
+        )
+        seen = evidence(buckets.series, window_start_s(guard, records, key, buckets.now_s))
+        why = verdict(guard, records.get("flag", {}).get(key), _now_ms(), seen)
+        if why is not None:
+            await self._commit(Trip(key, guard, why, _now_ms()), why)
+
+    async def _carry_out(self, each: Schedule) -> None:
+        by = Author(name=each.by or WIGWAG, comment=each.comment or f"scheduled for {each.local} {each.time_zone}")
+        if each.is_missed(_now_ms()):
+            why = "no server could act at that time"
+            await self._commit(End(each, schedule.Status.SKIPPED, detail=why), why)
+            return
+        try:
+            await self._environment.commit(End(each, schedule.Status.DONE, self._scheduled(each)), by)
+        except Problem as problem:
+            failed = End(each, schedule.Status.FAILED, detail=problem.detail)
+            await self._commit(failed, problem.detail)
+
+    async def _commit(self, command: Command, why: str = "") -> None:
+        """Commit on behalf of the server, and log what was done."""
+        before = self._environment.replica.cursor
+        cursor = await self._environment.commit(command, Author(name=WIGWAG, comment=why))
+        if cursor != before:
+            logger.warning("%s in %s: %s %s", command.action, self._environment.name, cursor, why)
+
+    def _complain(self, error: Exception) -> None:
+        if not self._complained:
+            logger.warning("rollouts of %s wait for the store: %s", self._environment.name, error)
+        self._complained = True
+
+
+def _stamp(rollout: Rollout) -> Stamp:
+    return rollout.id, rollout.stage, rollout.stage_at
+
+
+def _now_ms() -> int:
+    return round(time.time() * 1000)
