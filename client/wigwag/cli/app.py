@@ -20,8 +20,8 @@ from wigwag.cli.login import login_link
 from wigwag.cli.mcp import mcp
 from wigwag.cli.reading import flags, show
 from wigwag.cli.register import docs
-from wigwag.cli.scanning import references, scan
 from wigwag.cli.rollout import rollout
+from wigwag.cli.scanning import references, scan
 from wigwag.cli.schedules import schedule
 from wigwag.cli.segments import segments
 from wigwag.cli.setting import set_flag

@@ -102,7 +102,7 @@ async def show_state(request: web.Request) -> web.Response:
     refuses=(404,),
 )
 async def show_differences(request: web.Request) -> web.Response:
-    """GET /admin/differences?from=…&to=…: what differs, kills included. What was done and undone between does not show."""
+    """GET /admin/differences?from=…&to=…: what differs, kills included; what was done and undone does not show."""
     _, _, environment = admit(request)
     parameters = Parameters(request, "from", "to")
     since = _moment(parameters, "from")
