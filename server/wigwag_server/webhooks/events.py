@@ -9,11 +9,10 @@ from wigwag_proto.audit import Entry, Touched
 from wigwag_proto.differences import differences
 from wigwag_server.webhooks.webhook import EventType, Webhook
 
-# Commits whose action says more than what they change. Rollouts and guardrails name theirs here.
+# Commits whose action says more than what they change.
 BY_ACTION: Mapping[str, EventType] = {
-    "rollout.step": EventType.ROLLOUT_STEP,
+    "rollout.advance": EventType.ROLLOUT_STEP,
     "rollout.rollback": EventType.ROLLBACK,
-    "guardrail.trip": EventType.GUARDRAIL,
 }
 TOLD = frozenset({"flag", "segment"})
 
