@@ -1,15 +1,20 @@
 """What lies between a client and its server misbehaves."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import aiohttp
 import pytest
+from aiohttp import web
 
 from tests.support.http_front import Handler, bad_gateway, captive_portal, fronting, truncated_gzip
+from tests.support.listening import listening
 from tests.support.proxy import proxying
 from tests.support.server import Server, running
+from tests.support.slow_proxy import SlowProxy
 from tests.support.waiting import until
 from wigwag import FlagClient, Settings, Source
 from wigwag_proto.supervisor import Patience
@@ -95,6 +100,80 @@ async def test_a_stream_split_into_single_bytes_is_read_as_well(server: Server) 
             await until(lambda: flags.status.connected, "the stream")
             await server.kill("checkout")
             await until(lambda: not flags.is_enabled("checkout"), "the kill")
+
+
+async def test_a_link_that_takes_its_time_delivers_every_change_in_order(server: Server) -> None:
+    host, port = server.url.removeprefix("http://").split(":")
+    seen: list[int] = []
+    async with listening(SlowProxy(host, int(port))) as proxy:
+        async with FlagClient(f"http://127.0.0.1:{proxy.port}", server.key, settings=HASTY) as flags:
+            await until(lambda: flags.status.connected, "the stream")
+            flags.on_change(lambda change: seen.append(change.revision))
+            proxy.delay_s = 0.15  # half a heartbeat
+            for number in range(10):
+                await server.put("checkout", enabled=True, description=str(number))
+            await server.kill("checkout")
+            await until(lambda: not flags.is_enabled("checkout"), "the kill")
+            assert flags.status.connected
+    assert seen == sorted(set(seen))
+    assert seen[-1] == 12
+
+
+def repeating(target: str) -> Handler:
+    """Return a stream on which a proxy sends every event twice, and an old one once more."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        headers = {name: value for name, value in request.headers.items() if name.lower() != "host"}
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        async with aiohttp.ClientSession() as session, session.get(f"{target}/v1/stream", headers=headers) as answer:
+            await response.prepare(request)
+            pending, events = b"", []
+            async for data in answer.content.iter_any():
+                *whole, pending = (pending + data).split(b"\n\n")
+                for event in whole:
+                    events.append(event + b"\n\n")
+                    await response.write(events[-1] * 2 + events[len(events) // 2])
+        return response
+
+    return handle
+
+
+async def test_events_that_a_proxy_repeats_count_once(server: Server) -> None:
+    seen: list[int] = []
+    async with fronting(server.url) as front:
+        front.instead["/v1/stream"] = repeating(server.url)
+        async with FlagClient(front.url, server.key, settings=HASTY) as flags:
+            await until(lambda: flags.status.connected, "the stream")
+            flags.on_change(lambda change: seen.append(change.revision))
+            for number in range(10):
+                await server.put("checkout", enabled=True, description=str(number))
+            await server.kill("checkout")
+            await until(lambda: flags.status.revision == 12, "all changes")
+            assert not flags.is_enabled("checkout")
+    assert seen == list(range(2, 13))
+
+
+async def test_streams_that_end_in_good_order_a_hundred_times_lose_no_change(server: Server) -> None:
+    ended = 0
+
+    async def ending(_: web.Request) -> web.StreamResponse:
+        nonlocal ended
+        ended += 1
+        return web.Response(body=b"retry: 1000\n\n", content_type="text/event-stream")
+
+    async with fronting(server.url) as front:
+        front.instead["/v1/stream"] = ending
+        clients = [FlagClient(front.url, server.key, settings=HASTY) for _ in range(25)]
+        try:
+            await asyncio.gather(*(client.start() for client in clients))
+            await until(lambda: ended >= 100, "the ends")
+            assert all(client.is_enabled("checkout") for client in clients)
+            front.instead.clear()
+            await until(lambda: all(client.status.connected for client in clients), "the streams")
+            await server.kill("checkout")
+            await until(lambda: not any(client.is_enabled("checkout") for client in clients), "the kill")
+        finally:
+            await asyncio.gather(*(client.close() for client in clients))
 
 
 async def test_a_reader_that_never_reads_costs_the_others_nothing_and_is_let_go(server: Server) -> None:

@@ -466,6 +466,29 @@ async def test_a_paused_redis_resolves_a_write_whose_answer_was_lost(own_redis: 
         assert (await server.ask("GET", "/admin/flags/checkout")).body["revision"] == 2
 
 
+async def test_a_redis_that_is_busy_for_seconds_delays_nothing_but_edits(tmp_path: Path) -> None:
+    options = {"enable-debug-command": "local"}
+    async with (
+        RedisServer(tmp_path / "redis", options) as redis,
+        running(redis.url, data_dir=tmp_path / "data") as server,
+    ):
+        await server.put("checkout", enabled=True)
+        async with server.client() as flags, redis.connection() as connection:
+            sleep = connection.execute_command("DEBUG", "SLEEP", "4")  # type: ignore[no-untyped-call]  # redis-py's
+            busy = asyncio.ensure_future(sleep)
+            environment = server.services.environments["production"]
+            await until(lambda: environment.degraded, "the silence to be noticed")
+            assert flags.is_enabled("checkout")
+            assert not await _ready(server)
+            killed = await server.ask("POST", "/admin/flags/checkout/kill")
+            assert killed.status == 202
+            await until(lambda: not flags.is_enabled("checkout"), "the emergency")
+            await busy
+            await until_async(lambda: _killed(server, "checkout"), "the kill in the store")
+            await until_async(lambda: _ready(server), "readiness")
+            assert not flags.is_enabled("checkout")
+
+
 async def _ready(server: Server) -> bool:
     return (await server.ask("GET", "/readyz", token=None)).status == 200
 

@@ -96,6 +96,43 @@ async def test_a_kill_made_while_a_server_was_away_is_in_force_right_after_it_is
             await until(lambda: not flags.is_enabled("checkout"), "the kill")
 
 
+async def test_of_two_servers_one_that_flaps_takes_nothing_from_anybody(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    async with (
+        RestartableServer(tmp_path / "steady", redis_server.url) as steady,
+        RestartableServer(tmp_path / "flapping", redis_server.url) as flapping,
+    ):
+        assert await steady.ask("POST", "/admin/flags/checkout", json={"enabled": True}) == 201
+        seen: list[int] = []
+        async with steady.client() as beside, flapping.client() as flags:
+            beside.on_change(lambda change: seen.append(change.revision))
+            for number in range(4):
+                await flapping.stop(hard=number % 2 == 0)
+                edit = {"enabled": True, "description": str(number)}
+                assert await steady.ask("POST", "/admin/flags/checkout", json=edit) == 200
+                assert flags.is_enabled("checkout")
+                assert beside.is_enabled("checkout")
+                await flapping.start()
+            await until(lambda: flags.status.connected, "the stream")
+            assert await flapping.ask("POST", "/admin/flags/checkout/kill") == 200
+            for client in (flags, beside):
+                await until(lambda: not client.is_enabled("checkout"), "the kill")  # noqa: B023
+            assert flags.status.revision == beside.status.revision == 6
+    assert seen == [2, 3, 4, 5, 6]
+
+
+async def test_a_server_on_redis_whose_disk_is_full_goes_on(redis_server: RedisServer, tmp_path: Path) -> None:
+    async with RestartableServer(tmp_path / "server", redis_server.url, largest_file_bytes=0) as server:
+        assert await server.ask("POST", "/admin/flags/checkout", json={"enabled": True}) == 201
+        async with server.client() as flags:
+            assert flags.is_enabled("checkout")
+            assert await server.ask("POST", "/admin/flags/checkout/kill") == 200
+            await until(lambda: not flags.is_enabled("checkout"), "the kill")
+        assert await server.ask("GET", "/readyz") == 200
+        assert not list((tmp_path / "server").rglob("*.snapshot"))
+
+
 async def test_redis_stopped_and_started_under_load_changes_no_answer_and_loses_no_kill(
     own_redis: RedisServer, tmp_path: Path
 ) -> None:

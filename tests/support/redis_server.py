@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import signal
 import socket
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
@@ -36,8 +37,9 @@ def free_port() -> int:
 class RedisServer:
     """One Redis process. It keeps its port and its folder over restarts; every write is on disk at once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, options: Mapping[str, str] | None = None) -> None:
         self.folder = folder
+        self._options = options or {}
         self.port = free_port()
         self._process: asyncio.subprocess.Process | None = None
 
@@ -57,6 +59,7 @@ class RedisServer:
             "appendfsync": "always",
             "save": "",
             "logfile": "redis.log",
+            **self._options,
         }
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         self._process = await asyncio.create_subprocess_exec(

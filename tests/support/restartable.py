@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -15,14 +16,20 @@ from wigwag import FlagClient, Settings
 
 
 class RestartableServer:
-    """One process at a time, on one port. `key` is a server key."""
+    """One process at a time, on one port. `key` is a server key.
 
-    def __init__(self, folder: Path, store: str, *options: str, url: str = "") -> None:
+    `largest_file_bytes` is what the process may write into a file; 0 is a disk that is full.
+    """
+
+    def __init__(
+        self, folder: Path, store: str, *options: str, url: str = "", largest_file_bytes: int | None = None
+    ) -> None:
         self.folder = folder
         self.url = url or f"http://127.0.0.1:{free_port()}"
         self._options = options
         self.key = ""
         self._store = store
+        self._largest_file_bytes = largest_file_bytes
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self, *, ready: bool = True) -> None:
@@ -37,6 +44,8 @@ class RestartableServer:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
+        if (most := self._largest_file_bytes) is not None:
+            resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (most, most))
         async with asyncio.timeout(20):
             expected = (200,) if ready else (200, 503)
             while await self._readiness() not in expected or await self.ask("GET", "/admin/flags") != 200:
