@@ -1,5 +1,6 @@
 """Reading the past of an environment: the present, the audit log, and `past` to go back with."""
 
+import asyncio
 import time
 from http import HTTPStatus
 from typing import Any
@@ -87,7 +88,8 @@ class Past:
         """Return all flags and segments as they were. Raises Problem: 404, and 422 where that is too many changes."""
         entries = await self._entries(AuditQuery(limit=PAGE), MOST_ENTRIES)
         try:
-            return rewind_all(self._present.records, entries, self.moment)
+            # A long way back takes seconds, in which others are served.
+            return await asyncio.to_thread(rewind_all, self._present.records, entries, self.moment)
         except Unknown as error:
             raise _not_found(str(error)) from None
 
