@@ -53,7 +53,8 @@ class Site:
     def events(self, stream: int = 0) -> list[object]:
         """Return what a stream has been sent since this was last asked."""
         data = self.far[stream].recv(1 << 20)
-        parser, events = SseParser(), []
+        parser = SseParser()
+        events: list[object] = []
         while data:
             size, _, data = data.partition(b"\r\n")
             length = int(size, 16)
