@@ -51,6 +51,7 @@ SHOWN_NOT_RUN = {
         "WIGWAG_SERVER_KEY=ww_relay_… wigwag-server --upstream https://flags.example --data-dir /var/lib/wigwag \\"
     ],
     "performance.md": ["make bench"],
+    "quickstart.md": ['pip install "wigwag[server]"'],
     "settings.md": ["wigwag-server --store redis://127.0.0.1:6379/0 --reuse-port --data-dir /var/lib/wigwag/1 &"],
 }
 # Tests in tests/faults that have no row in docs/guarantees.md yet, as `test_x.py::test_name`.
