@@ -115,7 +115,10 @@ class Telemetry:
         headers = {"Content-Type": "application/json"}
         try:
             async with self._session.post(
-                self._upstream.at(PATH), data=encode_telemetry(self._sampled(report)), headers=headers, allow_redirects=False
+                self._upstream.at(PATH),
+                data=encode_telemetry(self._sampled(report)),
+                headers=headers,
+                allow_redirects=False,
             ) as response:
                 self._answered(report, response)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:

@@ -2,8 +2,8 @@
 
 What leaves an app in a sample is bounded in kind as well as in size: the attributes that the rules of the flag ask for
 and no others; of ids (the user's, what a flag is bucketed by, what a segment is asked about) and of attributes that the
-app calls private, only a keyed hash and the buckets that they fall into. With the key, which every app and server of the
-environment has, a hash can be compared with that of a known id. So it is a pseudonym, and not anonymous.
+app calls private, only a keyed hash and the buckets that they fall into. With the key, which every app and server of
+the environment has, a hash can be compared with that of a known id. So it is a pseudonym, and not anonymous.
 """
 
 import hashlib
@@ -97,9 +97,8 @@ def sample_of(flag: str, wanted: Wanted, attributes: Mapping[str, Any], salt: by
         value = attributes.get(name)
         if value is None or _is_plain(value):
             found[name] = value
-        elif isinstance(value, (list, tuple, set, frozenset)) and len(value) <= MOST_ELEMENTS:
-            if all(_is_plain(each) for each in value):
-                found[name] = list(value)
+        elif _is_plain_list(value):
+            found[name] = list(value)
     ids = {name: hashed_id(attributes.get(name), salt) for name in wanted.ids}
     buckets = {key: _buckets(key, by, attributes.get(by)) for key, by in wanted.buckets}
     sample = Sample(flag, found, ids, buckets)
@@ -139,6 +138,11 @@ def read_samples_header(text: str | None) -> tuple[int, bytes] | None:
 def _buckets(key: str, by: str, value: Any) -> Buckets:
     prefix = hash_prefix(key)
     return Buckets(by, bucket(prefix, value, ROLLOUT_SEED), bucket(prefix, value, SPLIT_SEED))
+
+
+def _is_plain_list(value: Any) -> bool:
+    some = isinstance(value, (list, tuple, set, frozenset)) and len(value) <= MOST_ELEMENTS
+    return some and all(_is_plain(each) for each in value)
 
 
 def _is_plain(value: Any) -> bool:

@@ -33,7 +33,6 @@ from wigwag_server.services import Services
 from wigwag_server.web.body import read_object
 from wigwag_server.web.operation import operation
 
-
 logger = logging.getLogger(__name__)
 
 

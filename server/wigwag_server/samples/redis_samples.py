@@ -1,8 +1,8 @@
 """Samples in Redis, for all servers together. All keys of an environment share the hash tag of its log.
 
-    wigwag:{production}:samples:key        string: what ids are hashed with
-    wigwag:{production}:samples:flags      sorted set: flag by the second of its latest sample
-    wigwag:{production}:samples:of:<flag>  list: the latest samples, the newest first
+wigwag:{production}:samples:key        string: what ids are hashed with
+wigwag:{production}:samples:flags      sorted set: flag by the second of its latest sample
+wigwag:{production}:samples:of:<flag>  list: the latest samples, the newest first
 """
 
 import secrets

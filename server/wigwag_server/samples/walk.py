@@ -11,7 +11,7 @@ from wigwag_proto.context import USER_ID
 from wigwag_proto.decision import Decision
 from wigwag_proto.evaluate import LinkedFlag, LinkedSegment, Walk, named_segments
 from wigwag_proto.flag import Rule
-from wigwag_proto.operators import SEGMENT_OPERATORS, Test, rule_test
+from wigwag_proto.operators import SEGMENT_OPERATORS, Test, never, rule_test
 from wigwag_proto.samples import NO_ID, Sample, hash_of
 
 SAME = {"equals": True, "notEquals": False, "in": True, "notIn": False}
@@ -104,21 +104,22 @@ class SampledWalk(Walk):
 
     def _matches(self, rule: Rule) -> bool:
         context = self.attributes
+        test = context.hashed.test(rule)
+        if test is never:
+            return False
         if rule.attribute not in context.ids:
             try:
-                return context.hashed.test(rule)(context.known(rule.attribute))
+                return test(context.known(rule.attribute))
             except Exception:  # noqa: BLE001  # as `evaluate` takes it: two that have no order
                 return False
         value = context.ids[rule.attribute]
         if rule.operator == "exists" or value is None:
             # Of a value that is there, `exists` asks no more; without one, a hash is not looked at.
-            return context.hashed.test(rule)(value)
+            return test(value)
         if rule.operator not in SAME or value == NO_ID:
             context.unknown.add(rule.attribute)
             return False
-        operands = context.hashed.operands(rule)
-        usable = rule.value is not None and isinstance(rule.value, list) is rule.operator.lower().endswith("in")
-        return usable and (value in operands) is SAME[rule.operator]
+        return (value in context.hashed.operands(rule)) is SAME[rule.operator]
 
     def _in_segment(self, name: str, linked: LinkedSegment) -> bool:
         segment = linked.segment
@@ -140,7 +141,7 @@ class SampledWalk(Walk):
         context = self.attributes
         if name in context.ids:
             value = context.ids[name]
-            return value not in (None, NO_ID) and value[1:] in context.hashed.ids(ids)  # type: ignore[index]
+            return value not in (None, NO_ID) and value[1:] in context.hashed.ids(ids)
         return id_text(context.known(name)) in ids
 
 

@@ -1,4 +1,4 @@
-"""What a store keeps beside its logs: the roster of instances, usage, samples. Which kind is said by the store's URL."""
+"""What a store keeps beside its logs: the roster of instances, usage, and samples. The store's URL says which kind."""
 
 from pathlib import Path
 
