@@ -20,7 +20,7 @@ from wigwag_server.auth.last_use import LastUse
 from wigwag_server.auth.sessions import Sessions
 from wigwag_server.catalog import Catalog
 from wigwag_server.environment import Environment
-from wigwag_server.environments import PRODUCTION, Environments
+from wigwag_server.environments import PRODUCTION, Environments, environment_record
 from wigwag_server.hub.hub import Hub
 from wigwag_server.instances.instances import Instances
 from wigwag_server.instances.roster import Roster
@@ -29,9 +29,11 @@ from wigwag_server.relay.beside import UpstreamRoster, UpstreamSide, UpstreamUsa
 from wigwag_server.relay.key_log import KeyLogs
 from wigwag_server.relay.no_store import NoStore
 from wigwag_server.relay.relay import Relay
+from wigwag_server.samples.intake import Sampling
+from wigwag_server.samples.memory_samples import MemorySamples
 from wigwag_server.services import Services
 from wigwag_server.settings import BadSetting, Listen, Settings
-from wigwag_server.store.beside import open_beside
+from wigwag_server.store.beside import open_beside, open_samples
 from wigwag_server.store.from_url import open_store
 from wigwag_server.store.store import Store
 from wigwag_server.tracing import open_telemetry
@@ -112,6 +114,12 @@ async def _open(settings: Settings, store: Store, tasks: Tasks, roster: Roster, 
     instances = Instances(roster, server_id, limit=settings.limits.instances)
     catalogs: dict[str, Catalog] = {}
     intake = Intake(usage, catalogs)
+    sampling = Sampling(
+        # Apps behind a relay are not asked for samples: which environments take them is not told to it.
+        open_samples(settings.store) if relay is None else MemorySamples(),
+        catalogs,
+        lambda name: environment_record(system.replica.records, name).sample_contexts,
+    )
     served: dict[str, Environment] = {}
     webhooks = Webhooks(
         system,
@@ -145,6 +153,7 @@ async def _open(settings: Settings, store: Store, tasks: Tasks, roster: Roster, 
         uses,
         instances,
         intake,
+        sampling,
         Sessions(keys, system.replica, settings.sessions),
         webhooks,
         key_logs,
@@ -167,6 +176,7 @@ async def _open(settings: Settings, store: Store, tasks: Tasks, roster: Roster, 
     tasks.start("ends of keys", watch.end_streams())
     tasks.start("roster of instances", instances.run())
     tasks.start("usage", intake.run())
+    tasks.start("samples", sampling.run())
     return services
 
 
@@ -232,5 +242,6 @@ async def _close(services: Services) -> None:
     await services.instances.close()
     if services.settings.upstream is None:
         await services.webhooks.close()
+    await services.samples.store.close()
     for environment in (services.system, *services.environments.values()):
         await environment.close()
