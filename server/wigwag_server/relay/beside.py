@@ -18,7 +18,7 @@ from msgspec import structs
 from wigwag_proto.errors import StoreUnavailable
 from wigwag_proto.http_feed_io import Upstream
 from wigwag_proto.telemetry import Instance
-from wigwag_server.instances.roster import Changes, Confirmation, Look, ServerNote
+from wigwag_server.instances.roster import Changes, Confirmation, Look, ServerNote, Tripped
 from wigwag_server.relay.beside_bodies import (
     BatchBody,
     ConfirmationBody,
@@ -26,6 +26,7 @@ from wigwag_server.relay.beside_bodies import (
     RelayedAnswer,
     RelayedBody,
     SeatBody,
+    TrippedBody,
 )
 from wigwag_server.relay.no_store import Elsewhere
 from wigwag_server.usage.usage_store import Batch, Buckets, Size, Unknown
@@ -117,6 +118,12 @@ class UpstreamRoster:
         for some in _pieces(confirmations, PIECE):
             bodies = tuple(ConfirmationBody(each.instance, each.cursor, each.ago_us) for each in some)
             await self._side.send(RelayedBody(environment=environment, confirm=bodies))
+
+    async def trip(self, environment: str, tripped: Sequence[Tripped]) -> None:
+        """Send which circuits are tripped."""
+        for some in _pieces(tripped, PIECE):
+            bodies = tuple(TrippedBody(each.instance, dict(each.ago_us)) for each in some)
+            await self._side.send(RelayedBody(environment=environment, tripped=bodies))
 
     async def look(self, environment: str, revision: int | None = None) -> Look:
         """Refuse: whoever wants to know asks the upstream."""

@@ -5,8 +5,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from wigwag_proto.telemetry import Instance, InstanceId, Name, Number
-from wigwag_server.instances.roster import Changes, Confirmation, ServerNote, Via
+from wigwag_proto.telemetry import TRIPPED_LIMIT, Instance, InstanceId, Name, Number
+from wigwag_server.instances.roster import Changes, Confirmation, ServerNote, Tripped, Via
 from wigwag_server.usage.usage_store import Batch
 
 MOST = 5000
@@ -27,6 +27,13 @@ class ConfirmationBody(msgspec.Struct, frozen=True, rename="camel"):
     instance: InstanceId
     cursor: Annotated[str, Meta(max_length=128)]
     ago_us: Ago
+
+
+class TrippedBody(msgspec.Struct, frozen=True, rename="camel"):
+    """Since how many microseconds flags are off in an instance whose circuits for them have tripped."""
+
+    instance: InstanceId
+    ago_us: Annotated[dict[Name, Ago], Meta(max_length=TRIPPED_LIMIT)]
 
 
 class FreezeBody(msgspec.Struct, frozen=True, rename="camel"):
@@ -72,6 +79,7 @@ class RelayedBody(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     left: Ids = ()
     freeze: FreezeBody | None = None
     confirm: Annotated[tuple[ConfirmationBody, ...], Meta(max_length=MOST)] = ()
+    tripped: Annotated[tuple[TrippedBody, ...], Meta(max_length=MOST)] = ()
     usage: Annotated[tuple[BatchBody, ...], Meta(max_length=MOST)] = ()
     farewell: bool = False
 
@@ -86,6 +94,10 @@ class RelayedBody(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     def confirmations(self) -> list[Confirmation]:
         """Return who has what in force."""
         return [Confirmation(each.instance, each.cursor, each.ago_us) for each in self.confirm]
+
+    def trips(self) -> list[Tripped]:
+        """Return which circuits are tripped."""
+        return [Tripped(each.instance, each.ago_us) for each in self.tripped]
 
     def batches(self) -> list[Batch]:
         """Return what was counted."""

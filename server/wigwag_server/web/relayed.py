@@ -50,6 +50,8 @@ async def _take(services: Services, body: RelayedBody, prefix: str) -> bool:
         await roster.freeze(body.environment, freeze.epoch, freeze.revision, freeze.heard_ago_us, freeze.own)
     if body.confirm:
         await roster.confirm(body.environment, body.confirmations())
+    if body.tripped:
+        await roster.trip(body.environment, body.trips())
     if body.usage:
         await services.usage.store.add(body.environment, body.batches())
     if body.farewell:
