@@ -19,6 +19,7 @@ from wigwag_server.auth.keys import Keys
 from wigwag_server.auth.last_use import LastUse
 from wigwag_server.auth.sessions import Sessions
 from wigwag_server.catalog import Catalog
+from wigwag_server.changes import SystemChanges
 from wigwag_server.environment import Environment
 from wigwag_server.environments import PRODUCTION, Environments, environment_record
 from wigwag_server.hub.hub import Hub
@@ -162,7 +163,7 @@ async def _open(settings: Settings, store: Store, tasks: Tasks, roster: Roster, 
     )
     watch = KeyWatch(system, keys, uses, hubs=services.hubs, notices=services.notices, key_logs=key_logs)
     environments = Environments(services, store, folder, relay)
-    system.listeners += [key_logs, watch, environments]
+    system.listeners += [key_logs, watch, environments, SystemChanges(services.changes)]
     if relay is not None:
         await system.open(patience_s=settings.patience_s)
         await environments.open_known(patience_s=settings.patience_s)
