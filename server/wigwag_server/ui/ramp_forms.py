@@ -82,10 +82,11 @@ def ramp_fields(rollout: Plain | None, percentage: float) -> Fields:
     known = rollout["stages"] if rollout else STAGES
     there = ", ".join(f"{plain_number(each)}" for each in known if each >= percentage)
     fields = {"stages": there, "interval": _short(rollout["intervalMs"] if rollout else 3_600_000), "comment": ""}
-    guard = rollout["guard"] if rollout else {"maxErrorIncrease": 0.0, "minSamples": 100, "falseAlarm": 0.01}
-    breach = (guard or {}).get("onBreach", "rollback")
-    back = "previous" if breach == "rollback" and (guard or {}).get("rollbackTo") == "previous" else breach
-    return {**fields, **_limit_fields(guard or {}), "breach": back}
+    first: Plain = {"maxErrorIncrease": 0.0, "minSamples": 100, "falseAlarm": 0.01}
+    guard = (rollout["guard"] or {}) if rollout else first
+    breach = str(guard.get("onBreach", "rollback"))
+    back = "previous" if breach == "rollback" and guard.get("rollbackTo") == "previous" else breach
+    return {**fields, **_limit_fields(guard), "breach": back}
 
 
 def guard_fields(guard: Plain | None) -> Fields:
