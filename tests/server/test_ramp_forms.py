@@ -11,6 +11,7 @@ from wigwag_server.admin.rollout_bodies import read_rollout_body, read_schedule_
 from wigwag_server.problems import Problem
 from wigwag_server.ui import ramp_forms
 from wigwag_server.ui.ramp_words import deed, limits, on_breach, rate, span, stages, verdict
+from wigwag_server.ui.results import shown_results
 
 
 def test_percent_becomes_a_share_and_what_is_empty_is_not_looked_at() -> None:
@@ -114,3 +115,19 @@ def test_a_schedule_of_the_past_is_refused_and_nothing_is_made_of_it() -> None:
     assert body["timeZone"] == "UTC"
     with pytest.raises(Problem, match="Nothing was scheduled"):
         read_schedule_body(body, "ann", "", [])
+
+
+def test_results_are_drawn_on_one_scale_and_nothing_counted_is_no_rate() -> None:
+    nothing = {"runs": 0, "errors": 0, "errorRate": None, "p95Ms": None, "errorRateBetween": None}
+    some = {"runs": 200, "errors": 20, "errorRate": 0.1, "p95Ms": 12.5, "errorRateBetween": [0.05, 0.2]}
+    variants = [{"variant": "a", "exposures": 3, **some, "verdict": "It is worse."}, {"variant": "b", "exposures": 1}]
+    shown = shown_results(
+        {"outcomes": {"on": some, "off": nothing}, "variants": variants, "confidence": 0.95, "verdict": "Too little."}
+    )
+    assert shown is not None
+    on, off = shown.sides
+    assert (off.rate, off.bar, on.p95_ms) == (None, "", 12.5)
+    assert 'x="25.00"' in on.bar, "the interval begins at a quarter of a scale that ends at its end"
+    assert 'width="75.00"' in on.bar
+    assert [(each.share, each.verdict) for each in shown.variants] == [(75, "It is worse."), (25, "")]
+    assert shown_results(None) is None
