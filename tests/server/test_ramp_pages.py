@@ -176,7 +176,7 @@ async def test_what_is_stale_is_listed_kept_archived_and_restored(server: Server
     assert await keys() == ["older#life", "old#life"]
     said = words((await browser.get(f"{IN}/stale")).text)
     assert "fully on for 50 days" in said
-    assert "asked for in 1 place of the code" in said
+    assert "In code: 1 place." in said
     assert await keys("?owner=ann") == ["old#life"]
     assert await keys("?kind=experiment") == ["older#life"]
     assert await keys("?state=new") == ["checkout#life", "young#life"]
