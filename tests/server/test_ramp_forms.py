@@ -75,7 +75,7 @@ def test_a_guard_that_is_shown_in_a_form_and_sent_again_is_the_same(
 def test_a_form_begins_with_what_was_there_and_takes_the_flag_from_nobody() -> None:
     assert ramp_forms.ramp_fields(None, 0)["stages"] == "1, 5, 10, 25, 50, 100"
     assert ramp_forms.ramp_fields(None, 10)["stages"] == "10, 25, 50, 100"
-    assert ramp_forms.ramp_fields(None, 100)["stages"] == "100"
+    assert ramp_forms.ramp_fields(None, 100)["stages"] == "1, 5, 10, 25, 50, 100"
     known = {
         "stages": [2.5, 100.0],
         "intervalMs": 90_000,
@@ -99,6 +99,7 @@ def test_words_of_a_ramp() -> None:
     assert verdict({**watched, "waitsFor": "3 of 100 runs with the flag on"}).startswith("Too little to judge yet: 3")
     assert verdict(watched) == "Nothing speaks against it so far."
     assert verdict({**watched, "status": "paused", "reason": "paused by ann"}) == "Paused by ann."
+    assert limits({"maxErrorIncrease": 0.01}) == ["at most 1 percentage point more fail than with the flag off"]
     assert limits(watched["guard"]) == [  # type: ignore[arg-type]
         "at most 1.25 % of the runs fail",
         "no more fail than with the flag off",

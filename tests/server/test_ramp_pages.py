@@ -158,7 +158,7 @@ async def test_results_say_plainly_when_there_is_too_little(server: Server, brow
     shown = await browser.get(f"{RAMP}?over=1h")
     assert "No difference in errors is proven." in words(shown.text)
     assert shown.text.count('class="between"') == 2
-    assert "400 4 1 % between" in words(shown.text)
+    assert "400 runs 4 failed 1 % between" in words(shown.text)
 
 
 async def test_what_is_stale_is_listed_kept_archived_and_restored(server: Server, browser: Browser) -> None:

@@ -77,10 +77,11 @@ def schedule_body(form: Plain, flag: str) -> dict[str, Any]:
 def ramp_fields(rollout: Plain | None, percentage: float) -> Fields:
     """Return what the form for a ramp has in it at first: the one that there was, or what mostly fits.
 
-    A ramp never takes a flag from users who have it, so the stages below where it is are left out.
+    A ramp never takes a flag from users who have it, so the stages below where it is are left out. Where it is on for
+    everyone, the percentage has to be lowered first, and all are there.
     """
     known = rollout["stages"] if rollout else STAGES
-    there = ", ".join(f"{plain_number(each)}" for each in known if each >= percentage)
+    there = ", ".join(f"{plain_number(each)}" for each in known if each >= percentage or percentage >= 100)
     fields = {"stages": there, "interval": _short(rollout["intervalMs"] if rollout else 3_600_000), "comment": ""}
     first: Plain = {"maxErrorIncrease": 0.0, "minSamples": 100, "falseAlarm": 0.01}
     guard = (rollout["guard"] or {}) if rollout else first
