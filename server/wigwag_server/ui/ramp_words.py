@@ -34,6 +34,7 @@ LOOKS = {
 }
 BREACHES = {"pause": "it pauses", "kill": "it kills the flag"}
 SPANS = ((604_800_000, "w"), (86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s"))
+POINT = 0.01
 DEEDS = {"kill": "Kill", "revive": "Revive", "change": "Change"}
 
 
@@ -83,10 +84,9 @@ def _limits(guard: Plain) -> Iterator[str]:
     if (rate := guard.get("maxErrorRate")) is not None:
         yield f"at most {_share(rate)} of the runs fail"
     if (increase := guard.get("maxErrorIncrease")) is not None:
+        points = _share(increase).replace("%", "percentage point" if increase == POINT else "percentage points")
         yield (
-            f"at most {_share(increase)} more fail than with the flag off"
-            if increase
-            else ("no more fail than with the flag off")
+            f"at most {points} more fail than with the flag off" if increase else "no more fail than with the flag off"
         )
     if (slower := guard.get("maxP95Increase")) is not None:
         yield (
