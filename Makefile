@@ -23,9 +23,9 @@ $(VENV)/.installed: pyproject.toml
 
 $(VENV)/.browser: $(VENV)/.installed
 	@if command -v uv >/dev/null 2>&1; then \
-		uv pip install --quiet --python $(BIN)/python --group browser; \
+		uv pip install --quiet --python $(BIN)/python --group browser --group deploy; \
 	else \
-		$(BIN)/python -m pip install --quiet --group browser; \
+		$(BIN)/python -m pip install --quiet --group browser --group deploy; \
 	fi
 	@touch $@
 
