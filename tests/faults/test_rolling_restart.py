@@ -8,6 +8,7 @@ import asyncio
 import resource
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ MOST_TRIES = 3
 
 LONG = [pytest.mark.long, pytest.mark.timeout(400)]
 cases = pytest.mark.parametrize(
-    ("front", "count", "number"),
+    ("front", "clients", "servers"),
     [
         ("nginx", 200, 2),
         pytest.param("nginx", 5000, 3, marks=LONG),
@@ -56,14 +57,16 @@ class Killer:
     def __init__(self, url: str) -> None:
         self.killed: list[str] = []
         self.failures: list[str] = []
-        self.cursor = ""
+        self.stopped = False
         self._url = url
         self._headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 
     async def run(self) -> None:
-        """Go on until cancelled."""
+        """Go on until told to stop."""
         async with aiohttp.ClientSession(headers=self._headers) as session:
-            for number in range(10_000):
+            for number in count():
+                if self.stopped:
+                    return
                 key = f"flag-{number}"
                 await self._until_done(session, f"/admin/flags/{key}", json={"enabled": True})
                 await asyncio.sleep(KILL_EVERY_S)
@@ -118,43 +121,43 @@ async def apps_of(url: str, key: str) -> AsyncIterator[list[App]]:
 
 @cases
 async def test_a_rolling_restart_under_load_misses_no_kill_and_leaves_nobody_without_a_stream_beyond_its_backoff(
-    redis_server: RedisServer, tmp_path: Path, front: str, count: int, number: int
+    redis_server: RedisServer, tmp_path: Path, front: str, clients: int, servers: int
 ) -> None:
     async with AsyncExitStack() as stack:
-        servers = [RestartableServer(tmp_path / f"server-{n}", redis_server.url) for n in range(number)]
-        await asyncio.gather(*(server.start() for server in servers))
-        for server in servers:
+        group = [RestartableServer(tmp_path / f"server-{n}", redis_server.url) for n in range(servers)]
+        await asyncio.gather(*(server.start() for server in group))
+        for server in group:
             stack.push_async_callback(server.stop, hard=True)
-        key = await servers[0].new_key()
-        backends = [server.url.removeprefix("http://") for server in servers]
+        key = await group[0].new_key()
+        backends = [server.url.removeprefix("http://") for server in group]
         before = nginx_before(tmp_path / "nginx", backends) if front == "nginx" else balancer_before(backends)
         url = await stack.enter_async_context(before)
         apps = await stack.enter_async_context(apps_of(url, key))
-        streams = await stack.enter_async_context(raw_streams(url, key, count))
-        await until(lambda: streams.open == count, "all streams", PATIENCE_S)
-        assert len(streams.servers) == number, "the balancer leads everybody to one server"
+        streams = await stack.enter_async_context(raw_streams(url, key, clients))
+        await until(lambda: streams.open == clients, "all streams", PATIENCE_S)
+        assert len(streams.servers) == servers, "the balancer leads everybody to one server"
         streams.refusals.clear()
         killer = Killer(url)
         killing = asyncio.create_task(killer.run())
         try:
             await until(lambda: len(killer.killed) > 0, "the first kill")
-            for server in servers:
+            for server in group:
                 assert await server.stop() == 0
                 await server.start()
             done = len(killer.killed)
             await until(lambda: len(killer.killed) > done, "a kill after the restart")
         finally:
-            killing.cancel()
-            await asyncio.gather(killing, return_exceptions=True)
-        last = await cursor_of(servers[0])
-        await until(lambda: streams.current(last) == count, "the last state in all streams", PATIENCE_S)
+            killer.stopped = True
+            await killing
+        last = await cursor_of(group[0])
+        await until(lambda: streams.current(last) == clients, "the last state in all streams", PATIENCE_S)
         # Every patch that a stream got followed on the state before it: `RawStream` insists on that.
         await until(lambda: all(set(killer.killed) <= set(app.killed) for app in apps), "every kill in every app")
         for app in apps:
             assert app.sources <= {Source.STREAM, Source.LAST_KNOWN}, "an app had to poll"
             assert [key for key in app.killed if key in killer.killed] == killer.killed
         report(front, streams, killer)
-        assert len(streams.gaps) >= count, "every stream was sent away once"
+        assert len(streams.gaps) >= clients, "every stream was sent away once"
         assert max(gap.tries for gap in streams.gaps) <= MOST_TRIES
 
 
