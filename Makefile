@@ -23,9 +23,9 @@ $(VENV)/.installed: pyproject.toml
 
 $(VENV)/.browser: $(VENV)/.installed
 	@if command -v uv >/dev/null 2>&1; then \
-		uv pip install --quiet --python $(BIN)/python --group browser --group release; \
+		uv pip install --quiet --python $(BIN)/python --group browser --group release --group deploy; \
 	else \
-		$(BIN)/python -m pip install --quiet --group browser --group release; \
+		$(BIN)/python -m pip install --quiet --group browser --group release --group deploy; \
 	fi
 	@touch $@
 

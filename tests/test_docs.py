@@ -216,6 +216,11 @@ def test_every_option_of_the_server_is_documented_with_its_variable() -> None:
     assert "`WIGWAG_BOOTSTRAP_TOKEN`" in part
 
 
+def test_every_option_of_the_check_is_documented() -> None:
+    check = commands_of(typer.main.get_command(server_command))["wigwag check"]
+    assert documented_options(section("deploy", "## Before and after")) == options(check).keys() - {"--help"}
+
+
 def commands_of(group: Any, name: str = "wigwag") -> dict[str, Any]:
     """Return every command, those of groups included, by what is typed for it."""
     found: dict[str, Any] = {}

@@ -378,7 +378,10 @@ class Follower:
                 self._parent = head.parent
                 return [ReadSnapshot()]
             case Ancestry.PAST | Ancestry.UNKNOWN if self._advanced_at >= head.asked_at:
-                # The replica went on while the answer was on its way: that says nothing about the store.
+                # The replica went on while the answer was on its way. So it held all that the store had when that was
+                # asked; on a slow link with many writes, no answer would prove anything otherwise. Whether the store
+                # has what the replica has by now is for the next one to say.
+                self._prove(cursor, head.asked_at)
                 self._read_done(now)
                 return []
             case Ancestry.PAST | Ancestry.AHEAD if not insists:

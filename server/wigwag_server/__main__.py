@@ -12,6 +12,7 @@ import typer
 from wigwag_proto.errors import StoreUnavailable, WigwagError
 from wigwag_server.backup.commands import backup, restore
 from wigwag_server.bootstrap import check_bootstrap_token, first_admin_token
+from wigwag_server.check.command import check
 from wigwag_server.dev import dev_banner, dev_keys, dev_link
 from wigwag_server.lifecycle import Running, running
 from wigwag_server.log import LogFormat, set_up_logging
@@ -196,6 +197,7 @@ def serve(
 
 app.command()(backup)
 app.command()(restore)
+app.command()(check)
 
 
 def _run(settings: Settings) -> None:

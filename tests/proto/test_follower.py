@@ -190,15 +190,28 @@ def test_a_reading_that_was_ahead_is_proof_once_the_commits_are_in() -> None:
     assert bench.follower.proven_at == asked_at
 
 
-def test_an_answer_that_was_overtaken_by_a_commit_says_nothing_about_the_store() -> None:
+def test_an_answer_that_was_overtaken_by_a_commit_proves_what_was_when_it_was_asked() -> None:
+    """On a link of 100 ms each way, with a commit in each round trip, every answer is one of these."""
     bench = following(3)
+    for revision in range(4, 20):
+        bench.wait(0.25)
+        asked_at = bench.now
+        bench.now += 0.1
+        bench.step(CommitMade(EPOCH, commit(revision)))
+        bench.now += 0.1
+        bench.step(HeadRead(cursor(revision - 1), asked_at))
+        assert bench.standing() is Standing.FOLLOWED
+        assert bench.follower.proven_at == asked_at
+
+
+def test_an_answer_of_another_branch_proves_nothing_although_it_was_overtaken() -> None:
+    bench = following(3)
+    proven_at = bench.follower.proven_at
     bench.wait(0.25)
     asked_at = bench.now
-    bench.now += 0.01
     bench.step(CommitMade(EPOCH, commit(4)))
-    bench.now += 0.01
-    bench.step(HeadRead(cursor(3), asked_at))
-    assert bench.standing() is Standing.FOLLOWED
+    bench.step(HeadRead(cursor(3, "other"), asked_at))
+    assert bench.follower.proven_at == proven_at
 
 
 def test_a_store_that_came_back_older_or_emptied_is_offered_what_was_lost() -> None:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from wigwag_proto.backoff import Backoff
 from wigwag_proto.commit import Cursor
@@ -14,6 +15,15 @@ from wigwag_proto.sse import SseParser
 
 # The client's own goes up to 30 s; with this one a storm is over sooner, and is worse while it lasts.
 IMPATIENT = Backoff(base_s=0.1, cap_s=1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time without a stream: how long, how much of it was waiting as backoff or goodbye asked, and how many tries."""
+
+    seconds: float
+    waited_s: float
+    tries: int
 
 
 class RawStreams:
@@ -31,6 +41,7 @@ class RawStreams:
         self.refusals: Counter[str] = Counter()  # status lines other than 200
         self.puts: Counter[str] = Counter()  # by cursor
         self.goodbyes: list[tuple[float, float]] = []  # when it came (monotonic), and how long to stay away (seconds)
+        self.gaps: list[Gap] = []  # from the loss of a stream to the next hello
 
     def current(self, cursor: str) -> int:
         """Say how many are open and exactly at this cursor."""
@@ -55,6 +66,9 @@ class RawStream(asyncio.Protocol):
         self._buffer = b""
         self._head_is_read = False
         self._parser = SseParser()
+        self._lost_at: float | None = None
+        self._waited_s = 0.0
+        self._tries = 0
 
     async def run(self) -> None:
         """Connect, follow, wait, and connect again. Runs until cancelled."""
@@ -62,6 +76,7 @@ class RawStream(asyncio.Protocol):
         while True:
             self._lost = loop.create_future()
             retry_s: float | None = None
+            self._tries += 1
             try:
                 await loop.create_connection(lambda: self, *self._group.address)
                 retry_s = await self._lost
@@ -73,6 +88,7 @@ class RawStream(asyncio.Protocol):
                     self._transport = None
             if retry_s is None:
                 retry_s, self._backoff = self._backoff.after_failure(self._group.rng)
+            self._waited_s += retry_s
             await asyncio.sleep(retry_s)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -122,6 +138,8 @@ class RawStream(asyncio.Protocol):
     def _hear(self, event: object) -> None:
         match event:
             case Hello():
+                if self._lost_at is not None:
+                    self._group.gaps.append(Gap(time.monotonic() - self._lost_at, self._waited_s, self._tries))
                 self._group.servers.add(event.server)
                 self.greeted = True
                 self._group.outcomes[event.outcome] += 1
@@ -139,6 +157,8 @@ class RawStream(asyncio.Protocol):
                 self._end(retry_ms / 1000)
 
     def _end(self, retry_s: float | None) -> None:
+        if self.greeted:
+            self._lost_at, self._waited_s, self._tries = time.monotonic(), 0.0, 0
         self.greeted = False
         if self._lost is not None and not self._lost.done():
             self._lost.set_result(retry_s)

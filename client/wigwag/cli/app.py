@@ -9,6 +9,7 @@ from wigwag.cli.approvals import approvals
 from wigwag.cli.audit import audit
 from wigwag.cli.call import Options, with_options
 from wigwag.cli.codegen import codegen
+from wigwag.cli.doctor import doctor
 from wigwag.cli.environments import environments
 from wigwag.cli.explaining import explain
 from wigwag.cli.guarding import guard
@@ -43,7 +44,8 @@ Exit codes:
   7  nothing has changed yet: the change waits for a second person
 
 The server is found by --url and --token, else by WIGWAG_URL and WIGWAG_TOKEN, else by the .wigwag/dev.json that
-"wigwag-server --dev" writes, in this folder or one above it. "tail" takes --key or WIGWAG_KEY in place of the token.
+"wigwag-server --dev" writes, in this folder or one above it. "tail" and "doctor" take --key or WIGWAG_KEY
+in place of the token.
 """
 
 # No rich markup: its boxes are noise in a pipe, and a usage error is one message, not a panel.
@@ -104,6 +106,7 @@ for name, function in (
     ("mcp", mcp),
     ("instances", instances),
     ("login-link", login_link),
+    ("doctor", doctor),
 ):
     app.command(name)(function)
 for name, group in (

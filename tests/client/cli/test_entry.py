@@ -60,6 +60,10 @@ SURFACE = {
     "mcp": ("Serve the flags to an assistant, over MCP.", set()),
     "tail": ("Show changes as they happen, one a line, until Ctrl-C.", {"--key"}),
     "login-link": ("Print a link that signs a browser in, once.", set()),
+    "doctor": (
+        "Say whether an app here would get its flags, or why not.",
+        {"--key", "--cache-dir", "--timeout"},
+    ),
     "history": ("Show who changed a flag, when, how and why.", {"--limit"}),
     "revert": ("Put back the configuration that a flag had at a revision.", SHOWN),
     "explain": ("Say whether a flag is on for somebody, and why.", {"--as-of", "--draft"}),

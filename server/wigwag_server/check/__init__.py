@@ -1,0 +1,1 @@
+"""`wigwag-server check`: whether a server would run well here, before it has to."""

@@ -1,0 +1,172 @@
+"""Two regions of real hosts: partitions between them, loss in one direction, and 100 ms on every link.
+
+Region A has Redis, a server and an app; region B a server and an app. `here`, the operator, reaches both.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.host_processes import FarApp, FarServer, app_on, redis_on, server_on
+from tests.support.hosts import Switch, hosts
+from tests.support.waiting import until, until_async
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
+
+REGION_A = {"redis", "server-a", "app-a"}
+REGION_B = {"server-b", "app-b"}
+KILLS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Both regions, and the links between their hosts."""
+
+    switch: Switch
+    a: FarServer
+    b: FarServer
+    app_a: FarApp
+    app_b: FarApp
+
+    @property
+    def apps(self) -> tuple[FarApp, FarApp]:
+        """Both apps."""
+        return self.app_a, self.app_b
+
+    async def agree(self) -> None:
+        """Wait until both servers and both apps are at one state."""
+
+        async def one_state() -> bool:
+            cursors = {(await server.ask("GET", "/admin/flags"))[1]["cursor"] for server in (self.a, self.b)}
+            return len(cursors | {app.cursor for app in self.apps}) == 1
+
+        await until_async(one_state, "one state everywhere", 60.0)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """Two regions in which all is well, with flags to kill."""
+    with hosts(*sorted(REGION_A | REGION_B)) as switch:
+        switch.start()
+        try:
+            async with AsyncExitStack() as stack:
+                enter = stack.enter_async_context
+                redis = await enter(redis_on(switch.hosts["redis"], tmp_path / "redis"))
+                a = await enter(server_on(switch.hosts["server-a"], tmp_path / "a", redis))
+                b = await enter(server_on(switch.hosts["server-b"], tmp_path / "b", redis))
+                for number in range(KILLS):
+                    assert (await a.ask("POST", f"/admin/flags/flag-{number}", json={"enabled": True}))[0] == 201
+                key = (await a.ask("POST", "/admin/keys", json={"kind": "server", "name": "app"}))[1]["key"]
+                apps = [
+                    await enter(app_on(switch.hosts[f"app-{region}"], tmp_path / f"app-{region}", server.url, key))
+                    for region, server in (("a", a), ("b", b))
+                ]
+                world = World(switch, a, b, *apps)
+                await world.agree()
+                yield world
+        finally:
+            switch.stop()
+
+
+async def test_a_server_cut_off_from_redis_keeps_its_apps_and_takes_kills_and_all_agree_when_it_is_back(
+    world: World,
+) -> None:
+    world.switch.between("redis", "server-b", cut=True)
+    await world.b.ready(ready=False)
+    assert (await world.a.ask("POST", "/admin/flags/flag-0/kill"))[0] == 200
+    await world.app_a.has_killed("flag-0")
+    status, body = await world.b.ask("POST", "/admin/flags/flag-1/kill")
+    assert (status, "emergency" in body) == (202, True), body
+    await world.app_b.has_killed("flag-1")
+    assert "flag-0" not in world.app_b.killed, "nobody can have told it"
+    assert "flag-1" not in world.app_a.killed, "nobody can have told it"
+    assert (await world.b.ask("POST", "/admin/flags/flag-2", json={"enabled": False}))[0] == 503
+    world.switch.between("redis", "server-b", cut=False)
+    for app in world.apps:
+        await app.has_killed("flag-0", "flag-1")
+        assert app.sources == ["stream"], "no app has noticed"
+    await world.b.ready()
+    await world.agree()
+
+
+async def test_regions_that_are_parted_each_take_kills_and_agree_on_all_of_them_afterwards(world: World) -> None:
+    world.switch.part(REGION_A, REGION_B)
+    await world.b.ready(ready=False)
+    assert (await world.a.ask("POST", "/admin/flags/flag-0/kill"))[0] == 200
+    assert (await world.b.ask("POST", "/admin/flags/flag-1/kill"))[0] == 202
+    assert (await world.a.ask("POST", "/admin/flags/flag-2/kill"))[0] == 200
+    await world.app_a.has_killed("flag-0", "flag-2")
+    await world.app_b.has_killed("flag-1")
+    world.switch.part(REGION_A, REGION_B, cut=False)
+    for app in world.apps:
+        await app.has_killed("flag-0", "flag-1", "flag-2")
+    await world.agree()
+
+
+async def test_a_server_that_hears_redis_and_is_not_heard_says_so_and_recovers(world: World) -> None:
+    """Asymmetric: what it asks does not arrive, what it would be told does."""
+    world.switch.towards("server-b", "redis", cut=True)
+    await world.b.ready(ready=False)
+    assert (await world.b.ask("POST", "/admin/flags/flag-0/kill"))[0] == 202
+    await world.app_b.has_killed("flag-0")
+    world.switch.towards("server-b", "redis", cut=False)
+    await world.app_a.has_killed("flag-0")
+    await world.b.ready()
+    await world.agree()
+
+
+async def test_an_app_that_hears_nothing_gives_the_link_up_and_has_every_kill_when_it_hears_again(
+    world: World,
+) -> None:
+    """Asymmetric: the server still hears the app, so nothing but its silence tells the app."""
+    world.switch.towards("server-b", "app-b", cut=True)
+    assert (await world.a.ask("POST", "/admin/flags/flag-0/kill"))[0] == 200
+    await world.app_a.has_killed("flag-0")
+    await until(lambda: world.app_b.sources[-1] == "last-known", "the app to give the link up", 40.0)
+    assert "flag-0" not in world.app_b.killed
+    world.switch.towards("server-b", "app-b", cut=False)
+    await world.app_b.has_killed("flag-0")
+    await world.agree()
+
+
+async def test_kills_arrive_over_links_that_lose_a_third_of_what_is_sent_in_one_direction(world: World) -> None:
+    for source, target in (("server-b", "app-b"), ("redis", "server-b"), ("server-a", "app-a")):
+        world.switch.towards(source, target, loss=0.3)
+    lost = world.switch.lost
+    for number in range(KILLS):
+        status = 0
+        while status not in (200, 202):  # an operator tries again
+            status, _ = await (world.a, world.b)[number % 2].ask("POST", f"/admin/flags/flag-{number}/kill")
+    for app in world.apps:
+        await app.has_killed(*(f"flag-{number}" for number in range(KILLS)))
+    assert world.switch.lost > lost
+    world.switch.everywhere(loss=0.0)
+    await world.agree()
+    print(f"{KILLS} kills in all, {world.switch.lost - lost} packets lost")
+
+
+async def test_with_100_ms_on_every_link_every_kill_is_in_force_everywhere_and_gets_into_the_store(
+    world: World,
+) -> None:
+    """A kill waits for the store for a second; to open one more connection to Redis takes nearly that long here."""
+    world.switch.everywhere(delay_s=0.1)
+    told = []
+    for number in range(KILLS):
+        begun = time.monotonic()
+        status, _ = await (world.a, world.b)[number % 2].ask("POST", f"/admin/flags/flag-{number}/kill")
+        answered = time.monotonic()
+        assert status in (200, 202)
+        await asyncio.gather(*(app.has_killed(f"flag-{number}") for app in world.apps))
+        told.append((status, round(answered - begun, 3), round(time.monotonic() - answered, 3)))
+    assert all(app.sources == ["stream"] for app in world.apps)
+    for server in (world.a, world.b):
+        await server.ready()
+    await world.agree()
+    _, listing = await world.a.ask("GET", "/admin/flags")
+    assert [flag["key"] for flag in listing["flags"] if flag["kill"] is None] == []
+    print(f"100 ms each way: status, seconds until answered, and after that until in force in both apps: {told}")
