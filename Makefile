@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 PEERS := .venv-bench
 STORE ?=
 SEEDS ?= 1000
+MINUTES ?= 10
 
-.PHONY: help demo demo-rollout test test-long simulate lint format docs bench dist clean
+.PHONY: help demo demo-rollout test test-long simulate fuzz audit lint format docs bench dist clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -37,6 +38,14 @@ $(VENV)/.docs: $(VENV)/.installed
 	fi
 	@touch $@
 
+$(VENV)/.fuzz: $(VENV)/.installed
+	@if command -v uv >/dev/null 2>&1; then \
+		uv pip install --quiet --python $(BIN)/python --group fuzz; \
+	else \
+		$(BIN)/python -m pip install --quiet --group fuzz; \
+	fi
+	@touch $@
+
 # An environment of its own: some of the SDKs to compare with want other versions of what wigwag needs.
 $(PEERS)/.installed: pyproject.toml bench/peers.txt
 	@if command -v uv >/dev/null 2>&1; then \
@@ -64,6 +73,12 @@ test-long: $(VENV)/.browser $(VENV)/.docs ## the tests that take longer; needs c
 
 simulate: $(VENV)/.installed ## many seeds of the simulation (SEEDS=10000)
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+fuzz: $(VENV)/.fuzz ## fuzz what comes from outside, all at once (MINUTES=10); Linux only
+	@$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
+audit: $(VENV)/.fuzz ## known vulnerabilities of what is installed; asks a service on the internet
+	@$(BIN)/python -m pip_audit --skip-editable
 
 lint: $(VENV)/.installed ## formatting, lint and types
 	@$(BIN)/ruff format --check .

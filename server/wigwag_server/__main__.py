@@ -16,6 +16,7 @@ from wigwag_server.check.command import check
 from wigwag_server.dev import dev_banner, dev_keys, dev_link
 from wigwag_server.lifecycle import Running, running
 from wigwag_server.log import LogFormat, set_up_logging
+from wigwag_server.open_files import raise_open_files
 from wigwag_server.settings import (
     DEFAULT_PORT,
     DEFAULT_STORE,
@@ -24,6 +25,7 @@ from wigwag_server.settings import (
     Settings,
     parse_listen,
     parse_origin,
+    parse_proxies,
     parse_upstream,
 )
 from wigwag_server.store.from_url import without_passwords
@@ -144,6 +146,14 @@ def serve(
             help="Let webhooks lead into the server's own network, and to http.",
         ),
     ] = False,
+    trusted_proxies: Annotated[
+        str,
+        typer.Option(
+            envvar="WIGWAG_SERVER_TRUSTED_PROXIES",
+            metavar="CIDR,…",
+            help="Believe X-Forwarded-For and X-Forwarded-Proto of these.",
+        ),
+    ] = "",
     otel: Annotated[
         bool, typer.Option("--otel", envvar="WIGWAG_SERVER_OTEL", help="Trace commits by OpenTelemetry.")
     ] = False,
@@ -172,6 +182,7 @@ def serve(
             max_connection_age_s=max_connection_age,
             cors_origins=tuple(parse_origin(origin) for origin in cors_origin or ()),
             webhook_allow_private=webhook_allow_private,
+            trusted_proxies=parse_proxies(trusted_proxies),
             otel=otel,
         )
         alone = settings.upstream is None and store.startswith("sqlite:")
@@ -201,6 +212,7 @@ app.command()(check)
 
 
 def _run(settings: Settings) -> None:
+    raise_open_files()
     try:
         import uvloop  # noqa: PLC0415 - where the platform has it
     except ImportError:

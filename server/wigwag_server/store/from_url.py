@@ -26,7 +26,7 @@ async def open_store(url: str, *, settle_s: float = SETTLE_S, wait_replicas: int
         try:
             return RedisStore.from_url(url, settle_s=settle_s, wait_replicas=wait_replicas)
         except ValueError as error:
-            raise UnknownStore(f"{without_passwords(url)!r}: {error}") from error
+            raise UnknownStore(f"{without_passwords(url)!r}: {error}") from None
     raise UnknownStore(f"{without_passwords(url)!r} names no store: use sqlite:wigwag.db or redis://host:6379/0")
 
 
