@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 import os
+import random
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -16,6 +17,7 @@ from wigwag.flags import Flags
 from wigwag.forks import FORKS, Forkable
 from wigwag.local import LocalFlags
 from wigwag.local_kills import LocalKills
+from wigwag.sampler import Sampler
 from wigwag.settings import Settings
 from wigwag.status import Source, Status
 from wigwag.subscriptions import Subscriptions
@@ -107,6 +109,9 @@ class FlagClient(Flags):
             environ=environ,
         )
         self._told = Source.DEFAULTS
+        self._sampler: Sampler | None = None
+        if settings.sample_contexts and self._local is None:
+            self._sampler = Sampler(self._ruleset, random.Random(), settings.private_attributes)  # noqa: S311 - a lot
         self._feed: Feed = Feed(
             Shared(
                 settings=settings,
@@ -116,6 +121,7 @@ class FlagClient(Flags):
                 subscriptions=self._subscriptions,
                 local_kills=self._local_kills,
                 on_progress=self._progressed,
+                sampler=self._sampler,
             )
         )
         self._asleep = False  # in the child of a fork, until somebody asks
@@ -290,6 +296,8 @@ class FlagClient(Flags):
         self._subscriptions.forget()
         self._ruleset.drain_usage()  # what was counted until now is the parent's to report
         self._ruleset.drain_runs()
+        if self._sampler is not None:
+            self._sampler.drain()
         self._feed = of_parent.successor()
         if followed:
             self._asleep = True

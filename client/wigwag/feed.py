@@ -16,6 +16,7 @@ from pathlib import Path
 from wigwag.identity import new_instance
 from wigwag.local import ALWAYS_CURRENT, LocalFeed, LocalFlags
 from wigwag.local_kills import LocalKills
+from wigwag.sampler import Sampler
 from wigwag.settings import Settings
 from wigwag.subscriptions import Subscriptions
 from wigwag.telemetry import Sources, Telemetry
@@ -52,6 +53,7 @@ class Shared:
     subscriptions: Subscriptions
     local_kills: LocalKills
     on_progress: Callable[[], None]
+    sampler: Sampler | None = None
 
 
 class Feed:
@@ -329,6 +331,7 @@ def _telemetry(shared: Shared, upstream: Upstream) -> Telemetry | None:
     sources = Sources(
         usage=lambda: usage.drain_in_steps(shared.ruleset.live),
         outcomes=lambda: [outcome_row(run) for run in shared.ruleset.drain_runs(ROWS_LIMIT)],
+        sampler=shared.sampler,
     )
     return Telemetry(upstream, new_instance(settings.label), sources, every_s=settings.report_every_s)
 

@@ -20,10 +20,11 @@ class CompiledFlag(LinkedFlag):
 
     `check(attributes)` returns the outcome, or None for a flag that needs to know how stale the replica is; such a
     flag has `check_at(attributes, stale_for)`. `constant` is the outcome of a flag that has only one.
-    Neither counts: add 1 to `outcome.tally.n`.
+    Neither counts: add 1 to `outcome.tally.n`. `function` is what decides in either case: whoever takes samples puts
+    something else in the place of `check` for a while, and flags that require this one must not be sampled through it.
     """
 
-    __slots__ = ("check", "check_at", "constant", "usage")
+    __slots__ = ("check", "check_at", "constant", "function", "usage")
 
     required: Mapping[str, "CompiledFlag"]
 
@@ -41,11 +42,15 @@ class CompiledFlag(LinkedFlag):
         self.constant = writer.constant()
         self.check: Callable[[dict[str, Any]], Outcome | None]
         self.check_at: Callable[[dict[str, Any], float], Outcome] | None = None
-        function = writer.function()
+        self.function: Callable[..., Any] = writer.function()
         if writer.timed:
-            self.check, self.check_at = _needs_time, function
-        else:
-            self.check = function
+            self.check_at = self.function
+        self.check = self.plain_check
+
+    @property
+    def plain_check(self) -> Callable[[dict[str, Any]], Outcome | None]:
+        """What `check` is where nobody takes samples."""
+        return self.function if self.check_at is None else _needs_time
 
     @property
     def source(self) -> str:

@@ -5,7 +5,7 @@ and takes nothing else down with it. A change costs what it changes: the flags i
 in it. The number of flags does not matter.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -61,6 +61,8 @@ class Ruleset:
         self._records = Records()
         self._links = Links()
         self._kills: dict[str, Kill] = {}
+        # Told of every flag that was compiled, before it is in force.
+        self.on_compiled: Callable[[CompiledFlag], None] | None = None
         self.newest = State(self.live, 0)
 
     @property
@@ -140,6 +142,9 @@ class Ruleset:
         fresh: dict[str, CompiledFlag | None] = {}
         for key in sorted(stale):
             self._compile(key, stale, fresh, ())
+        if self.on_compiled is not None:
+            for compiled in filter(None, fresh.values()):
+                self.on_compiled(compiled)
         replaced = {key: self.live.get(key) for key in fresh}
         self._supersede(replaced, fresh, revision)
         return _flag_changes(replaced, fresh, revision)

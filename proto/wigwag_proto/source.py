@@ -52,7 +52,7 @@ class Required(Protocol):
     """What is asked of a required flag, which is compiled before."""
 
     constant: Outcome | None
-    check: Callable[[dict[str, Any]], Outcome | None]
+    function: Callable[..., Any]
     check_at: Callable[[dict[str, Any], float], Outcome] | None
 
 
@@ -151,7 +151,7 @@ class SourceWriter:
                 continue
             off = self.outcome(Reason.PREREQUISITE)
             if required.check_at is None:
-                self.line(f"r = {self.name('required', required.check)}(a)")
+                self.line(f"r = {self.name('required', required.function)}(a)")
             else:
                 self.timed = True
                 self.line(f"r = {self.name('required', required.check_at)}(a, s)")

@@ -12,6 +12,7 @@ from msgspec import Meta
 from wigwag_proto.commit import CURSOR_PATTERN
 from wigwag_proto.errors import Malformed
 from wigwag_proto.runs import BOUNDS_S
+from wigwag_proto.samples import SAMPLES_LIMIT, Sample
 
 INSTANCE_HEADER = "Wigwag-Instance"
 LONGEST_HEADER = 2048
@@ -77,7 +78,8 @@ class Telemetry(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_
     """The body of `POST /v1/telemetry`.
 
     `batch` numbers the reports of an instance that have counts, from 1 on: one that was counted already is not
-    counted again. `closing` says that nothing will be decided here any more.
+    counted again. `closing` says that nothing will be decided here any more. `samples` are of contexts, whose ids were
+    hashed with the key `samples_key`; those of another key than the environment's are of no use.
     """
 
     instance: Instance
@@ -85,6 +87,8 @@ class Telemetry(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_
     batch: Number = 0
     usage: Annotated[list[UsageRow], Meta(max_length=ROWS_LIMIT)] = []
     outcomes: Annotated[list[OutcomeRow], Meta(max_length=ROWS_LIMIT)] = []
+    samples: Annotated[list[Sample], Meta(max_length=SAMPLES_LIMIT)] = []
+    samples_key: Annotated[str, Meta(max_length=128)] = ""
     closing: bool = False
 
 

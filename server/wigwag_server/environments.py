@@ -34,7 +34,7 @@ class EnvironmentRecord(msgspec.Struct, frozen=True, rename="camel", kw_only=Tru
 
     With `approvals`, a change by an editor waits for another person. `expected_life_days` is that of flags which say
     nothing else; beyond `owner_release_flags` release flags an owner is warned, or with `refuse_over_limit` stopped.
-    `created_at` is Unix time in ms.
+    `sample_contexts`: it takes samples from apps that send some. `created_at` is Unix time in ms.
     """
 
     name: str
@@ -43,6 +43,7 @@ class EnvironmentRecord(msgspec.Struct, frozen=True, rename="camel", kw_only=Tru
     expected_life_days: int = 40
     owner_release_flags: int | None = None
     refuse_over_limit: bool = False
+    sample_contexts: bool = False
     created_at: int = 0
     created_by: str = ""
 

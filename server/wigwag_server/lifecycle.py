@@ -20,13 +20,14 @@ from wigwag_server.auth.last_use import LastUse
 from wigwag_server.auth.sessions import Sessions
 from wigwag_server.catalog import Catalog
 from wigwag_server.environment import Environment
-from wigwag_server.environments import PRODUCTION, Environments
+from wigwag_server.environments import PRODUCTION, Environments, environment_record
 from wigwag_server.instances.instances import Instances
 from wigwag_server.instances.roster import Roster
 from wigwag_server.log import HttpLog
+from wigwag_server.samples.intake import Sampling
 from wigwag_server.services import Services
 from wigwag_server.settings import BadSetting, Listen, Settings
-from wigwag_server.store.beside import open_beside
+from wigwag_server.store.beside import open_beside, open_samples
 from wigwag_server.store.from_url import open_store
 from wigwag_server.store.store import Store
 from wigwag_server.tracing import open_telemetry
@@ -97,6 +98,11 @@ async def _open(settings: Settings, store: Store, tasks: Tasks, roster: Roster, 
     instances = Instances(roster, server_id, limit=settings.limits.instances)
     catalogs: dict[str, Catalog] = {}
     intake = Intake(usage, catalogs)
+    sampling = Sampling(
+        open_samples(settings.store),
+        catalogs,
+        lambda name: environment_record(system.replica.records, name).sample_contexts,
+    )
     served: dict[str, Environment] = {}
     webhooks = Webhooks(
         system,
@@ -118,6 +124,7 @@ async def _open(settings: Settings, store: Store, tasks: Tasks, roster: Roster, 
         uses,
         instances,
         intake,
+        sampling,
         Sessions(keys, system.replica, settings.sessions),
         webhooks,
         catalogs=catalogs,
@@ -136,6 +143,7 @@ async def _open(settings: Settings, store: Store, tasks: Tasks, roster: Roster, 
     tasks.start("uses of keys", watch.write_uses())
     tasks.start("roster of instances", instances.run())
     tasks.start("usage", intake.run())
+    tasks.start("samples", sampling.run())
     return services
 
 
@@ -191,5 +199,6 @@ async def _drain(services: Services, site: web.TCPSite) -> None:
 async def _close(services: Services) -> None:
     await services.instances.close()
     await services.webhooks.close()
+    await services.samples.store.close()
     for environment in (services.system, *services.environments.values()):
         await environment.close()

@@ -23,6 +23,7 @@ from wigwag_server.ofrep.evaluator import Evaluator
 from wigwag_server.ofrep.notices import Notices
 from wigwag_server.problems import Problem
 from wigwag_server.rollouts.runner import Runner
+from wigwag_server.samples.intake import Sampling
 from wigwag_server.settings import Settings
 from wigwag_server.usage.intake import Intake
 from wigwag_server.webhooks.webhooks import Webhooks
@@ -43,6 +44,7 @@ class Services:
     uses: LastUse
     instances: Instances
     usage: Intake
+    samples: Sampling
     sessions: Sessions
     webhooks: Webhooks
     environments: dict[str, Environment] = field(default_factory=dict)

@@ -113,6 +113,9 @@ class EnvironmentPatch(Body, frozen=True):
     expected_life_days: Annotated[int, Meta(ge=1, le=LONGEST_LIFE_DAYS)] | UnsetType = UNSET
     owner_release_flags: Annotated[int, Meta(ge=1, le=MOST_OWNER_FLAGS)] | UnsetType | None = UNSET
     refuse_over_limit: bool | UnsetType = UNSET
+    sample_contexts: (
+        Annotated[bool, Meta(description="Whether samples of contexts are taken from apps that send some.")] | UnsetType
+    ) = UNSET
     comment: Comment = ""
 
 
@@ -125,6 +128,7 @@ class EnvironmentAnswer(msgspec.Struct, frozen=True, rename="camel"):
     expected_life_days: int
     owner_release_flags: int | None
     refuse_over_limit: bool
+    sample_contexts: bool
     created_at: int | None
     created_by: str
     cursor: str | None

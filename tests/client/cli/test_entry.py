@@ -26,7 +26,7 @@ SURFACE = {
         "Create a flag, or change one.",
         {
             *("--on", "--off", "--rollout", "--allow", "--deny", "--unlist", "--rule", "--tag", "--clear"),
-            *("--description", "--owner", "--kind", "--expected-life", "--from-file", "--comment"),
+            *("--description", "--owner", "--kind", "--expected-life", "--from-file", "--comment", "--preview"),
         },
     ),
     "kill": (
@@ -116,7 +116,7 @@ SURFACE = {
         "Change what is known about an environment.",
         {
             *("--description", "--approvals", "--no-approvals", "--comment", "--expected-life"),
-            *("--owner-flags", "--refuse-over-limit", "--warn-over-limit"),
+            *("--owner-flags", "--refuse-over-limit", "--warn-over-limit", "--samples", "--no-samples"),
         },
     ),
     "environments delete": ("Delete an environment with its flags, segments and keys.", SHOWN),
