@@ -25,6 +25,7 @@ from wigwag_server.problems import Problem
 from wigwag_server.rollouts.runner import Runner
 from wigwag_server.samples.intake import Sampling
 from wigwag_server.settings import Settings
+from wigwag_server.settled import Settled
 from wigwag_server.usage.intake import Intake
 from wigwag_server.webhooks.webhooks import Webhooks
 
@@ -55,6 +56,7 @@ class Services:
     notices: dict[str, Notices] = field(default_factory=dict)
     changes: dict[str, Changes] = field(default_factory=dict)
     runners: dict[str, Runner] = field(default_factory=dict)
+    settled: Settled = field(default_factory=Settled)
     draining: bool = False
     snapshots_sending: int = 0
     _writes: set[asyncio.Task[Any]] = field(default_factory=set)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from wigwag_proto.flag import Archived
 from wigwag_proto.validate import KEY, LONGEST_LIFE_DAYS
 from wigwag_server.admin.audit_search import MOST
 from wigwag_server.admin.environment_bodies import LONGEST_DESCRIPTION, MOST_OWNER_FLAGS, NAME
@@ -152,10 +153,18 @@ class Document(msgspec.Struct, frozen=True):
     damaged: tuple[str, ...] | UnsetType = UNSET
 
 
+class ImportedFlag(FlagBody, frozen=True):
+    """A flag as an export has it."""
+
+    archived: Annotated[
+        Archived | UnsetType | None, Meta(description="Null: it is not. Left out: it stays as it is.")
+    ] = UNSET
+
+
 class ImportBody(Body, frozen=True):
     """What is to be. Kills are not imported: `killSwitch` may only be false."""
 
-    flags: dict[Key, FlagBody] | UnsetType = UNSET
+    flags: dict[Key, ImportedFlag] | UnsetType = UNSET
     segments: dict[Key, SegmentBody] | UnsetType = UNSET
     mode: Annotated[
         Literal["merge", "replace"], Meta(description="`replace` deletes what is not named, but no killed flags.")

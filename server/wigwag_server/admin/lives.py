@@ -125,18 +125,21 @@ async def archive_flag(request: web.Request) -> web.Response:
     gives={200: (Flag, Trial)},
     query=WriteQuery,
     headers=(IF_MATCH,),
+    refuses=(409,),
 )
 async def restore_flag(request: web.Request) -> web.Response:
     """POST /admin/flags/{name}/restore: put it back on the lists, as it was."""
-    _, caller, environment = admit(request)
+    services, caller, environment = admit(request)
     key, dry_run = read_key(request), read_dry_run(request)
     body = await read_object(request, optional=True)
     found: list[Violation] = []
     comment = read_comment(request, body, found)
     found += [Violation(f"/{escaped(field)}", "unknown field") for field in body if field != "comment"]
     refuse("Nothing was restored.", found)
-    done = await write(request, environment, RestoreFlag(key, read_if_match(request)), caller, comment, dry_run=dry_run)
-    return flags.done_answer(environment, key, done)
+    limit = flags.owner_limit(services, environment)
+    command = RestoreFlag(key, read_if_match(request), limit)
+    done = await write(request, environment, command, caller, comment, dry_run=dry_run)
+    return flags.warned(flags.done_answer(environment, key, done), flags.over_limit(services, environment, key))
 
 
 def _shown(key: str, record: Any, life: Life, around: Surroundings) -> dict[str, Any]:
