@@ -74,7 +74,7 @@ def _report(project: Project, source: Path) -> None:
         for number, line in enumerate(lines[path], start=1):
             if text.search(line) and (path.resolve(), number) not in places:
                 print(f"  only in the text: {path.relative_to(source)}:{number}: {line.strip()[:80]}")
-    for each in random.Random(11).sample(found.references, min(SHOWN, len(found.references))):  # noqa: S311 - a lot
+    for each in random.Random(11).sample(found.references, min(SHOWN, len(found.references))):
         print(f"  {each.flag or 'dynamic'} in {each.function or 'the module'}: {_lines(each, lines)}")
 
 
