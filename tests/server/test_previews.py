@@ -157,3 +157,19 @@ async def test_one_server_previews_what_apps_told_another(redis_server: RedisSer
             await ask_for_a_while(other, flags, "checkout", 5)
         found = (await preview(other, "checkout", patch={"rolloutPercentage": 100})).body
         assert found["changed"] == found["contexts"] >= 5
+
+
+async def test_while_redis_is_away_samples_are_lost_and_a_preview_says_so(
+    own_redis: RedisServer, tmp_path: Path
+) -> None:
+    async with running(own_redis.url, data_dir=tmp_path / "data") as server:
+        await server.put("checkout", enabled=True, rolloutPercentage=10)
+        await take_samples(server)
+        async with server.client(**OFTEN) as flags:
+            await ask_for_a_while(server, flags, "checkout", 1)
+            await own_redis.stop(hard=True)
+            answer = await server.ask("POST", "/admin/flags/checkout/preview", json={"patch": {}})
+            assert answer.status == 503
+            assert answer.headers["Content-Type"].startswith("application/problem+json")
+            await own_redis.start()
+            await ask_for_a_while(server, flags, "checkout", 1)

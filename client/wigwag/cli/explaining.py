@@ -12,6 +12,7 @@ from wigwag.cli.documents import read_document
 from wigwag.cli.exits import ExitCode, Stop
 from wigwag.cli.flag_words import compact
 from wigwag.cli.output import plain, say, say_json
+from wigwag.cli.times import here, read_moment
 
 Plain = dict[str, Any]
 
@@ -27,7 +28,9 @@ async def explain(
     *,
     as_of: Annotated[
         str | None,
-        typer.Option("--as-of", metavar="WHEN", help="As it was at a revision, or at a time: 2026-01-31T12:00:00Z."),
+        typer.Option(
+            "--as-of", metavar="WHEN", help="As it was at a revision, or at a time: 14:03, 2026-01-31T12:00:00Z."
+        ),
     ] = None,
     draft: Annotated[
         Path | None, typer.Option(metavar="FILE", help="As this configuration would have it; YAML or JSON.")
@@ -39,14 +42,14 @@ async def explain(
     """
     body: Plain = {"context": dict(map(read_pair, attributes or ()))}
     if as_of is not None:
-        body["asOf"] = int(as_of) if as_of.isascii() and as_of.isdecimal() else as_of
+        body["asOf"] = read_moment(as_of, here())
     if draft is not None:
         body["draft"] = read_document(draft)
     async with call.admin() as admin:
         decision = await admin.post("flags", key, "explain", body=body)
     if call.options.as_json:
         return say_json(decision)
-    when = f" as of {as_of}" if as_of else " by the draft" if draft else ""
+    when = f" as of {body['asOf']}" if as_of else " by the draft" if draft else ""
     say(f"{key} in {call.environment}{when} is {'on' if decision.get('enabled') else 'off'}: {decision.get('reason')}")
     variant = decision.get("variant")
     if isinstance(variant, dict):

@@ -11,11 +11,13 @@ from wigwag.cli.confirm import confirm
 from wigwag.cli.flag_words import summary
 from wigwag.cli.output import draw, note, plain, say, say_json
 from wigwag.cli.tables import table
+from wigwag.cli.times import here, read_moment
 
 Plain = dict[str, Any]
 
 Moment = Annotated[
-    str, typer.Argument(metavar="WHEN", help="A revision, or a time: 2030-01-31T14:03:00Z.", show_default=False)
+    str,
+    typer.Argument(metavar="WHEN", help="A revision, or a time: 14:03, 2h, 2030-01-31T14:03:00Z.", show_default=False),
 ]
 
 
@@ -25,13 +27,14 @@ async def state(call: Call, at: Moment) -> None:
 
     Or at a revision.
     """
+    when = str(read_moment(at, here()))
     async with call.admin() as admin:
-        found = await admin.get("state", query=[("at", at)])
+        found = await admin.get("state", query=[("at", when)])
     if call.options.as_json:
         return say_json(found)
     rows = [(key, summary(flag), flag.get("revision")) for key, flag in sorted(found["flags"].items())]
     draw(table(["FLAG", "STATE", "REVISION"], rows))
-    return note(f"\n{len(rows)} flags and {len(found['segments'])} segments in {call.environment} at {plain(at)}")
+    return note(f"\n{len(rows)} flags and {len(found['segments'])} segments in {call.environment} at {plain(when)}")
 
 
 @command
@@ -44,13 +47,14 @@ async def changes(
 
     Kills are included; what was done and undone in between does not show.
     """
+    begin, end = str(read_moment(since, here())), str(read_moment(until, here())) if until else ""
     async with call.admin() as admin:
-        found = await admin.get("differences", query=[("from", since), *([("to", until)] if until else [])])
+        found = await admin.get("differences", query=[("from", begin), *([("to", end)] if end else [])])
     if call.options.as_json:
         return say_json(found)
     for line in change_lines(found["changes"]):
         say(line)
-    return note(f"\n{total(found['changes'])} in {call.environment} from {plain(since)} to {plain(until or 'now')}")
+    return note(f"\n{total(found['changes'])} in {call.environment} from {plain(begin)} to {plain(end or 'now')}")
 
 
 @command
@@ -60,7 +64,8 @@ async def rewind(call: Call, to: Moment, *, yes: Yes = False, dry_run: DryRun = 
     It is one revision, and first it shows what that changes, and asks. Kills stay as they are: nothing is revived, and
     a killed flag that was not there yet stays, so that something holds its kill.
     """
-    body: Plain = {"to": int(to) if to.isdecimal() else to, **({"comment": comment} if comment else {})}
+    moment = read_moment(to, here())
+    body: Plain = {"to": moment, **({"comment": comment} if comment else {})}
     async with call.admin() as admin:
         trial = await admin.post("rewind", body={**body, "dryRun": True})
         found = trial["changes"]
@@ -70,11 +75,13 @@ async def rewind(call: Call, to: Moment, *, yes: Yes = False, dry_run: DryRun = 
         for key in trial.get("kept", ()):
             note(f"{plain(key)} stays: it is killed")
         if not found or dry_run:
-            return _tell(call, trial, f"{call.environment} differs from {plain(to)} by: {total(found)}")
+            return _tell(call, trial, f"{call.environment} differs from {plain(str(moment))} by: {total(found)}")
         if not yes:
-            await confirm(f"This changes {call.environment}: {total(found)}.", f"wigwag rewind {plain(to)} --yes")
+            await confirm(
+                f"This changes {call.environment}: {total(found)}.", f"wigwag rewind {plain(str(moment))} --yes"
+            )
         done = await admin.post("rewind", body=body)
-    return _tell(call, done, f"put {call.environment} back to {plain(to)}: {total(done['changes'])}")
+    return _tell(call, done, f"put {call.environment} back to {plain(str(moment))}: {total(done['changes'])}")
 
 
 def _tell(call: Call, answer: Plain, words: str) -> None:

@@ -68,7 +68,7 @@ def test_an_upload_is_shown_warns_and_is_in_the_register(wigwag: Wigwag, code: P
     assert f"wigwag kill {key} -e production" in wigwag("docs").out
     deleted = wigwag("delete", key, "--yes")
     assert deleted.code == 0
-    assert "code asks for it in 1 places" in deleted.err
+    assert "code asks for it in 1 place (" in deleted.err
 
 
 def test_without_git_the_upload_asks_what_this_is(wigwag: Wigwag, code: Path) -> None:
