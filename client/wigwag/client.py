@@ -107,6 +107,8 @@ class FlagClient(Flags):
             environ=environ,
         )
         self._told = Source.DEFAULTS
+        self._tripped: set[str] = set()
+        self._ruleset.circuits.changed = self._circuit_changed
         self._feed: Feed = Feed(
             Shared(
                 settings=settings,
@@ -191,6 +193,7 @@ class FlagClient(Flags):
             last_error=supervisor.last_failure.message if supervisor.last_failure else None,
             unreadable=dict(self._ruleset.unreadable),
             disk_error=None if disk_error is None else str(disk_error) or type(disk_error).__name__,
+            tripped=tuple(sorted(self._ruleset.circuits.tripped())),
         )
 
     async def refresh(self, *, timeout_s: float = 5.0) -> Status:
@@ -234,6 +237,21 @@ class FlagClient(Flags):
         if source is not self._told:
             self._told = source
             self._subscriptions.publish_status(self.status)
+
+    def _circuit_changed(self, key: str) -> None:
+        """Put in force, in whatever thread that is, that a circuit has tripped or closed, and say so once."""
+        with self._feed.guard:
+            self._ruleset.circuit_changed(key)
+            breaker = self._ruleset.circuits.tripped_of(key)
+            if (breaker is not None) is (key in self._tripped):
+                return
+            (self._tripped.discard if breaker is None else self._tripped.add)(key)
+        self._feed.circuits_changed()
+        if breaker is None:
+            logger.warning("flag %r is decided as usual again in this process: a run has ended well", key)
+        else:
+            cool_down_s = breaker.circuit.cool_down_s
+            logger.warning("flag %r is off in this process for %g s: %s", key, cool_down_s, breaker.reason)
 
     def _source(self) -> Source:
         if self._local is not None:

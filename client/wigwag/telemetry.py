@@ -26,10 +26,14 @@ REFUSED = (401, 403, 404, 405)  # an older server has no such route
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where counts come from. `usage` drains in steps; `outcomes` drains how the code behind flags fared."""
+    """Where reports come from. `usage` drains in steps; `outcomes` drains how the code behind flags fared.
+
+    `tripped` returns the flags whose circuit is tripped, with the monotonic second since when.
+    """
 
     usage: Callable[[], Iterator[list[UsageCount]]]
     outcomes: Callable[[], list[OutcomeRow]] = list
+    tripped: Callable[[], dict[str, float]] = dict
 
 
 class Telemetry:
@@ -49,6 +53,11 @@ class Telemetry:
         self.reports.applied(cursor, time.monotonic(), urgent=urgent, spread_s=spread_s)
         if urgent:
             self._news.set()
+
+    def circuits_changed(self) -> None:
+        """Note that a circuit has tripped or closed."""
+        self.reports.circuits_changed(time.monotonic())
+        self._news.set()
 
     async def run(self) -> None:
         """Report what there is, when it is due. Runs until cancelled."""
@@ -90,10 +99,13 @@ class Telemetry:
             now = time.monotonic()
             if self.reports.empty and (closing or self.reports.counting_due(now)):
                 await self._drain(now)
-            while (report := self.reports.next(time.monotonic(), closing=closing)) is not None:
+            while (report := self._next(closing=closing)) is not None:
                 await self._send(report)
                 if not closing or report.body.closing or self.reports.failing:
                     break
+
+    def _next(self, *, closing: bool) -> Report | None:
+        return self.reports.next(time.monotonic(), closing=closing, tripped=self._sources.tripped())
 
     async def _drain(self, now: float) -> None:
         counts: list[UsageCount] = []

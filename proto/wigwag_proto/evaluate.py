@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from wigwag_proto.bucketing import ROLLOUT_SEED, SPLIT_SEED, bucket, hash_prefix, id_text, rollout_limit, split_limits
+from wigwag_proto.circuit import Breaker
 from wigwag_proto.context import USER_ID
 from wigwag_proto.decision import Decision, Reason, Variant
 from wigwag_proto.flag import Flag, Override, Requirement, Rule, Segment
@@ -33,14 +34,24 @@ class LinkedSegment:
 
 
 class LinkedFlag:
-    """A flag with all that its decision depends on: the segments and flags that it refers to and that exist."""
+    """A flag with all that its decision depends on: the segments and flags that it refers to and that exist.
 
-    __slots__ = ("flag", "required", "segments")
+    `breaker` is there while the circuit of the flag is tripped in this process.
+    """
 
-    def __init__(self, flag: Flag, segments: Mapping[str, LinkedSegment], required: Mapping[str, "LinkedFlag"]) -> None:
+    __slots__ = ("breaker", "flag", "required", "segments")
+
+    def __init__(
+        self,
+        flag: Flag,
+        segments: Mapping[str, LinkedSegment],
+        required: Mapping[str, "LinkedFlag"],
+        breaker: Breaker | None = None,
+    ) -> None:
         self.flag = flag
         self.segments = segments
         self.required = required
+        self.breaker = breaker
 
 
 def decide(linked: LinkedFlag, attributes: Mapping[str, Any], stale_for: float = 0.0) -> Decision:
@@ -72,6 +83,9 @@ class _Walk:
             return self.off(
                 Reason.FAIL_SAFE, f"not known current for more than failSafeAfter = {flag.fail_safe_after:g} s"
             )
+        breaker = self.linked.breaker
+        if breaker is not None and not breaker.would_let(self.attributes):
+            return self.off(Reason.CIRCUIT, f"its circuit is tripped: {breaker.reason}")
         for requirement in flag.requires:
             if not self.is_met(requirement):
                 return self.off(Reason.PREREQUISITE, "so it is off", prerequisite=requirement.flag)

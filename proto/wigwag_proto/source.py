@@ -36,6 +36,7 @@ from wigwag_proto.bucketing import (
     rollout_limit,
     split_limits,
 )
+from wigwag_proto.circuit import Breaker
 from wigwag_proto.context import USER_ID
 from wigwag_proto.decision import Reason, Variant
 from wigwag_proto.evaluate import LinkedSegment, nobody, pickable, segment_test
@@ -69,12 +70,18 @@ class SourceWriter:
     """Writes the function of one flag, line by line, in the order of `evaluate.decide`."""
 
     def __init__(
-        self, flag: Flag, segments: Mapping[str, LinkedSegment], required: Mapping[str, Required], usage: FlagUsage
+        self,
+        flag: Flag,
+        segments: Mapping[str, LinkedSegment],
+        required: Mapping[str, Required],
+        usage: FlagUsage,
+        breaker: Breaker | None = None,
     ) -> None:
         self.flag = flag
         self.segments = segments
         self.required = required
         self.usage = usage
+        self.breaker = breaker
         self.lines: list[str] = []
         self.arguments: dict[str, Any] = {}
         self.names: dict[tuple[str, Any], str] = {}
@@ -134,6 +141,8 @@ class SourceWriter:
             self.timed = True
             limit = self.name("limit", flag.fail_safe_after)
             self.line(f"if s > {limit}: return {self.outcome(Reason.FAIL_SAFE)}")
+        if self.breaker is not None:
+            self.line(f"if not {self.name('lets', self.breaker.lets)}(a): return {self.outcome(Reason.CIRCUIT)}")
         if not self.write_requires():
             return None
         self.write_lists()

@@ -1,11 +1,13 @@
 """What clients tell over HTTP, and what operators are told of it."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from tests.support.server import Server, running
-from tests.support.waiting import until_async
+from tests.support.waiting import until, until_async
+from wigwag import Circuit
 from wigwag_proto.sse import SseParser
 from wigwag_proto.telemetry import INSTANCE_HEADER
 from wigwag_server.settings import Limits
@@ -212,3 +214,31 @@ async def _complete(server: Server, revision: int) -> bool:
 async def _confirmed(server: Server, revision: int, number: int) -> bool:
     found: int = (await propagation(server, revision))["counts"]["confirmed"]
     return found == number
+
+
+async def test_operators_see_at_once_where_a_circuit_has_tripped(server: Server) -> None:
+    await server.put("f", enabled=True)
+
+    async def told(wanted: dict[str, int]) -> Any:
+        seen: Any = None
+
+        async def so() -> bool:
+            nonlocal seen
+            seen = await instances(server)
+            return bool(seen["tripped"] == wanted)
+
+        await until_async(so, f"{wanted} to be listed")
+        return seen["instances"]
+
+    circuit = Circuit(errors=3, cool_down_s=0)
+    async with server.client(report_every_s=3600.0, label="shop") as flags:
+        await until(lambda: flags.is_enabled("f"), "the flag")
+        for _ in range(3):
+            with suppress(ZeroDivisionError), flags.guard("f", trip=circuit):
+                raise ZeroDivisionError
+        (instance,) = await told({"f": 1})
+        assert [(each["flag"], each["sinceAgoMs"] >= 0) for each in instance["tripped"]] == [("f", True)]
+        with flags.guard("f", trip=circuit):
+            pass
+        (instance,) = await told({})
+        assert instance["tripped"] == []

@@ -9,7 +9,7 @@ from wigwag_server.admin.answers import admit, answer
 from wigwag_server.admin.parameters import Parameters
 from wigwag_server.admin.proof_shapes import InstancesQuery
 from wigwag_server.auth.rights import Right
-from wigwag_server.instances.describe import describe_instances, describe_servers, state_of
+from wigwag_server.instances.describe import describe_instances, describe_servers, describe_tripped, state_of
 from wigwag_server.problems import Problem
 from wigwag_server.web.operation import operation
 
@@ -38,6 +38,7 @@ async def list_instances(request: web.Request) -> web.Response:
         "counts": {state: sum(each == state for each in states.values()) for state in STATES},
         "servers": describe_servers(look),
         "total": len(found),
+        "tripped": describe_tripped(look, found),
         "instances": describe_instances(look, names, found[:limit], cursor),
     }
     return answer(body, cursor)

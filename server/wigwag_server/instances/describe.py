@@ -1,6 +1,7 @@
 """What the roster says, as JSON for operators. Pure."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -65,6 +66,11 @@ def describe_servers(look: Look) -> list[dict[str, Any]]:
     ]
 
 
+def describe_tripped(look: Look, ids: Iterable[str]) -> dict[str, int]:
+    """Return of each flag in how many of these instances its circuit is tripped."""
+    return dict(sorted(Counter(flag for id_ in ids for flag in look.tripped.get(id_, ())).items()))
+
+
 def state_of(look: Look, id_: str) -> str:
     """Return in a word how an instance is connected."""
     seat = look.seats[id_]
@@ -100,6 +106,10 @@ def _instance(look: Look, names: Mapping[str, Instance], id_: str, head: Cursor)
         "revision": cursor.revision if cursor else None,
         "current": cursor is not None and (cursor.epoch, cursor.revision) >= (head.epoch, head.revision),
         "appliedAgoMs": _ago_ms(look, applied.at_us) if applied else None,
+        "tripped": [
+            {"flag": flag, "sinceAgoMs": _ago_ms(look, at_us)}
+            for flag, at_us in sorted(look.tripped.get(id_, {}).items())
+        ],
     }
 
 

@@ -4,6 +4,7 @@
     wigwag:{production}:seats               hash: instance to "server via µs"
     wigwag:{production}:details             hash: instance to who it is, as JSON
     wigwag:{production}:applied             hash: instance to "µs cursor"
+    wigwag:{production}:tripped             hash: instance to {flag: µs}, as JSON
     wigwag:{production}:tracked             sorted set: "epoch:revision" by the µs of the commit
     wigwag:{production}:frozen:<tracked>    hash: the seats at that commit
     wigwag:{production}:confirmed:<tracked> hash: instance to µs
@@ -33,6 +34,7 @@ from wigwag_server.instances.roster import (
     Seat,
     ServerNote,
     ServerSeen,
+    Tripped,
     Via,
 )
 from wigwag_server.store.redis_link import connect, script, store_errors
@@ -113,6 +115,22 @@ class RedisRoster:
             with store_errors():
                 await self._confirm(keys=keys, args=args)
 
+    async def trip(self, environment: str, tripped: Sequence[Tripped]) -> None:
+        """Note which circuits are tripped."""
+        seats, key = _key(environment, "seats"), _key(environment, "tripped")
+        with store_errors():
+            time: Any = await self._redis.time()
+            now_us = time[0] * 1_000_000 + time[1]
+            seated: list[Any] = await self._redis.hmget(seats, [each.instance for each in tripped])
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                for each, seat in zip(tripped, seated, strict=True):
+                    if seat is None or not each.ago_us:
+                        pipeline.hdel(key, each.instance)
+                    else:
+                        since = {flag: now_us - ago_us for flag, ago_us in each.ago_us.items()}
+                        pipeline.hset(key, each.instance, msgspec.json.encode(since))
+                await pipeline.execute()
+
     async def look(self, environment: str, revision: int | None = None) -> Look:
         """Return the roster now."""
         with store_errors():
@@ -127,12 +145,14 @@ class RedisRoster:
                     pipeline.hgetall(_key(environment, f"confirmed:{tracked}"))
                 else:
                     pipeline.hgetall(_key(environment, "applied"))
+                    pipeline.hgetall(_key(environment, "tripped"))
                 time, servers, seats, *rest = await pipeline.execute()
             now_us = time[0] * 1_000_000 + time[1]
             seen = {name.decode(): _server(value) for name, value in servers.items()}
             seated = _seats(seats)
             if tracked is None:
-                return Look(now_us, seen, seated, {name.decode(): _applied(value) for name, value in rest[0].items()})
+                applied = {name.decode(): _applied(value) for name, value in rest[0].items()}
+                return Look(now_us, seen, seated, applied, tripped=_tripped(rest[1]))
             epoch, _, number = tracked.rpartition(":")
             confirmed = {name.decode(): int(value) for name, value in rest[2].items()}
             frozen = Frozen(epoch, int(number), int(rest[0] or now_us), _seats(rest[1]), confirmed)
@@ -152,7 +172,7 @@ class RedisRoster:
 
     async def reap(self, environment: str) -> None:
         """Forget what is over."""
-        keys = [_key(environment, name) for name in ("servers", "seats", "details", "applied", "tracked")]
+        keys = [_key(environment, name) for name in ("servers", "seats", "details", "applied", "tracked", "tripped")]
         with store_errors():
             await self._reap(keys=keys, args=[FORGET_DEAD_US, FORGET_LOST_US, FORGET_LEFT_US, TRACKED_US])
 
@@ -189,6 +209,10 @@ def _seat(parts: Sequence[str]) -> Seat:
 def _server(value: bytes) -> ServerSeen:
     at, _, note = value.partition(b" ")
     return ServerSeen(msgspec.json.decode(note, type=ServerNote), int(at))
+
+
+def _tripped(rows: dict[bytes, bytes]) -> dict[str, dict[str, int]]:
+    return {name.decode(): msgspec.json.decode(value, type=dict[str, int]) for name, value in rows.items()}
 
 
 def _applied(value: bytes) -> Applied:
