@@ -279,3 +279,34 @@ async def test_results_say_plainly_when_there_is_too_little(server: Server, repo
     assert found["verdict"] == "More fails with the flag on than with it off."
     low, high = found["outcomes"]["on"]["errorRateBetween"]
     assert 0.05 < low < 0.1 < high < 0.2
+
+
+async def test_results_tell_how_each_variant_fared(server: Server) -> None:
+    variants = [{"name": name, "weight": 1} for name in ("blue", "red", "grey")]
+    await server.put("checkout", enabled=True, variants=variants)
+    path = "/admin/flags/checkout/results"
+    known = {each["variant"]: each for each in (await server.ask("GET", path)).body["variants"]}
+    assert set(known) == {"blue", "red", "grey"}
+    assert known["grey"]["verdict"] == "Too little data: 0 runs, and at least 100 are needed."
+    assert (known["grey"]["errorRate"], known["grey"]["errorRateBetween"], known["grey"]["p95Ms"]) == (None, None, None)
+    async with server.client(report_every_s=0.1) as flags:
+        for name, errors in (("blue", 10), ("red", 200), ("gone", 1)):
+            for number in range(1000):
+                flags.track("checkout", error=number < errors, duration_s=0.004, variant=name)
+        flags.track("checkout", duration_s=0.004)
+
+        async def counted() -> bool:
+            return bool((await server.ask("GET", path)).body["outcomes"]["on"]["runs"] == 3001)
+
+        await until_async(counted, "the runs")
+    found = (await server.ask("GET", path)).body
+    known = {each["variant"]: each for each in found["variants"]}
+    assert set(known) == {"blue", "red", "grey", "<others>"}
+    assert (known["blue"]["runs"], known["blue"]["errors"], known["red"]["errorRate"]) == (1000, 10, 0.2)
+    assert known["red"]["verdict"] == "More fails than with the other variants."
+    assert known["blue"]["verdict"] == "Less fails than with the other variants."
+    low, high = known["red"]["errorRateBetween"]
+    assert 0.1 < low < 0.2 < high < 0.3
+    assert 2.5 < known["blue"]["p95Ms"] <= 5
+    assert found["outcomes"]["on"]["errors"] == 211
+    assert "confidence sequences" in found["method"]
