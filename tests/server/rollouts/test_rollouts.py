@@ -215,6 +215,27 @@ async def set_back(server: Server) -> None:
     await environment.commit(SetBack())
 
 
+async def test_what_cannot_be_gone_on_with_holds_up_nothing_else(server: Server) -> None:
+    for key in ("a-first", "checkout"):
+        await server.put(key, enabled=True, rolloutPercentage=0)
+    await server.ask("POST", "/admin/flags/a-first/rollout", json={"stages": [1, 100], "interval": "1h"})
+
+    class Spoil:
+        action = "test.spoil"
+
+        def __call__(self, records: Any, revision: int, at: int) -> Any:  # noqa: ARG002
+            return [Change("flag", "a-first", {**records["flag"]["a-first"], "rolloutPercentage": {}})]
+
+    await server.services.environments["production"].commit(Spoil())
+    await start(server)
+    soon = round(time.time() * 1000) + 500
+    kill = await server.ask("POST", "/admin/schedules", json={"flag": "checkout", "what": "kill", "at": soon})
+    assert kill.status == 201, kill
+    await becomes(server, status="paused")
+    assert (await flag(server))["kill"] is not None
+    assert not server.services.tasks.failures
+
+
 async def test_what_is_scheduled_is_done_once_at_its_time(server: Server) -> None:
     await server.put("checkout", enabled=True)
 
