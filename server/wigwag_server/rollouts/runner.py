@@ -77,6 +77,15 @@ class Runner:
             self._began[key] = began
         return (monotonic - began[1]) * 1000
 
+    async def seen(self, key: str, rollout: Rollout) -> Seen:
+        """Return what is known of a rollout, as far as the counts can be read: without, it stays where it is."""
+        elapsed_ms = self.elapsed_ms(key, rollout)
+        try:
+            counted = await since_hour(self._counts, self._environment.name, key, rollout.since_hour)
+        except StoreUnavailable:
+            return Seen(elapsed_ms)
+        return Seen(elapsed_ms, *counted)
+
     async def run(self) -> None:
         """Do what is due. Runs until cancelled."""
         while True:
@@ -149,12 +158,7 @@ class Runner:
         return [each for each in found if each is not None and each.status is schedule.Status.PENDING]
 
     async def _move(self, key: str, rollout: Rollout) -> None:
-        elapsed_ms = self.elapsed_ms(key, rollout)
-        seen = Seen(elapsed_ms)
-        if rollout.guard is not None:
-            with suppress(StoreUnavailable):  # then the rollout stays where it is
-                total, hour, this_hour = await since_hour(self._counts, self._environment.name, key, rollout.since_hour)
-                seen = Seen(elapsed_ms, total, hour, this_hour)
+        seen = Seen(self.elapsed_ms(key, rollout)) if rollout.guard is None else await self.seen(key, rollout)
         due = step(rollout, self._environment.replica.records.get("flag", {}).get(key), _now_ms(), seen)
         if due is not None:
             await self._commit(Move(key, rollout, due), due.rollout.reason)
