@@ -43,12 +43,22 @@ class Runner:
     """Follows an environment as a listener."""
 
     def __init__(
-        self, environment: Environment, counts: Counts, scheduled: Scheduled, *, look_s: float = LOOK_S
+        self,
+        environment: Environment,
+        counts: Counts,
+        scheduled: Scheduled,
+        *,
+        look_s: float = LOOK_S,
+        wall_s: Callable[[], float] = time.time,
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`wall_s` is what schedules go by, and stages that were found at a start; it may be wrong, and be set."""
         self._environment = environment
         self._counts = counts
         self._scheduled = scheduled
         self._look_s = look_s
+        self._wall_s = wall_s
+        self._monotonic_s = monotonic_s
         self._changed = asyncio.Event()
         self._began: dict[str, tuple[Stamp, float]] = {}
         self._rng = random.Random()  # noqa: S311 - jitter
@@ -64,16 +74,16 @@ class Runner:
             if change.kind == plan.RECORD and (rollout := read_rollout(change.value)) is not None:
                 stamp = _stamp(rollout)
                 if self._began.get(change.key, (None,))[0] != stamp:
-                    self._began[change.key] = stamp, time.monotonic()
+                    self._began[change.key] = stamp, self._monotonic_s()
             if change.kind in KINDS:
                 self._changed.set()
 
     def elapsed_ms(self, key: str, rollout: Rollout) -> float:
         """Return for how long the stage of a rollout has been in force."""
-        stamp, monotonic = _stamp(rollout), time.monotonic()
+        stamp, monotonic = _stamp(rollout), self._monotonic_s()
         began = self._began.get(key)
         if began is None or began[0] != stamp:
-            began = stamp, monotonic - found_elapsed(rollout, _now_ms()) / 1000
+            began = stamp, monotonic - found_elapsed(rollout, self._now_ms()) / 1000
             self._began[key] = began
         return (monotonic - began[1]) * 1000
 
@@ -92,14 +102,14 @@ class Runner:
             self._changed.clear()
             busy = True
             if self._environment.replica.cursor is not None and not self._environment.degraded:
-                busy = await self._look()
+                busy = await self.look()
             pause_s = min([self._look_s, *self._due_in_s()]) if busy else None
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._changed.wait()
             await asyncio.sleep(self._rng.uniform(0, JITTER_S))
 
-    async def _look(self) -> bool:
+    async def look(self) -> bool:
         """Look at everything once; say whether there is anything that may become due without a commit."""
         records = self._environment.replica.records
         flags, rollouts = records.get("flag", {}), records.get(plan.RECORD, {})
@@ -118,7 +128,7 @@ class Runner:
         gone = [(kind, key) for kind in (plan.RECORD, standing.RECORD) for key in records.get(kind, {}).keys() - flags]
         work: list[tuple[str, Work]] = [
             # First what does not need the counts, which may have to be waited for.
-            *((f"schedule {each.id}", partial(self._carry_out, each)) for each in pending if each.at <= _now_ms()),
+            *((f"schedule {each.id}", partial(self._carry_out, each)) for each in pending if each.at <= self._now_ms()),
             *((f"{kind} of {key}", partial(self._commit, Forget(kind, key))) for kind, key in gone),
             *((f"rollout of {key}", partial(self._move, key, each)) for key, each in running),
             *((f"guard of {key}", partial(self._watch, key, guard)) for key, guard in guards),
@@ -142,7 +152,7 @@ class Runner:
 
     def _due_in_s(self) -> list[float]:
         """Return in how many seconds stages and schedules are due."""
-        records, now = self._environment.replica.records, _now_ms()
+        records, now = self._environment.replica.records, self._now_ms()
         found = [(key, read_rollout(plain)) for key, plain in records.get(plan.RECORD, {}).items()]
         stages = [
             (each.interval_ms - self.elapsed_ms(key, each)) / 1000
@@ -159,7 +169,7 @@ class Runner:
 
     async def _move(self, key: str, rollout: Rollout) -> None:
         seen = Seen(self.elapsed_ms(key, rollout)) if rollout.guard is None else await self.seen(key, rollout)
-        due = step(rollout, self._environment.replica.records.get("flag", {}).get(key), _now_ms(), seen)
+        due = step(rollout, self._environment.replica.records.get("flag", {}).get(key), self._now_ms(), seen)
         if due is not None:
             await self._commit(Move(key, rollout, due), due.rollout.reason)
 
@@ -169,13 +179,13 @@ class Runner:
             self._environment.name, key, Size.MINUTE, guard.window_ms // 1000 + Size.MINUTE
         )
         seen = evidence(buckets.series, window_start_s(guard, records, key, buckets.now_s))
-        why = verdict(guard, records.get("flag", {}).get(key), _now_ms(), seen)
+        why = verdict(guard, records.get("flag", {}).get(key), self._now_ms(), seen)
         if why is not None:
-            await self._commit(Trip(key, guard, why, _now_ms()), why)
+            await self._commit(Trip(key, guard, why, self._now_ms()), why)
 
     async def _carry_out(self, each: Schedule) -> None:
         by = Author(name=each.by or WIGWAG, comment=each.comment or f"scheduled for {each.local} {each.time_zone}")
-        if each.is_missed(_now_ms()):
+        if each.is_missed(self._now_ms()):
             why = "no server could act at that time"
             await self._commit(End(each, schedule.Status.SKIPPED, detail=why), why)
             return
@@ -184,6 +194,9 @@ class Runner:
         except Problem as problem:
             failed = End(each, schedule.Status.FAILED, detail=problem.detail)
             await self._commit(failed, problem.detail)
+
+    def _now_ms(self) -> int:
+        return round(self._wall_s() * 1000)
 
     async def _commit(self, command: Command, why: str = "") -> None:
         """Commit on behalf of the server, and log what was done."""
@@ -200,7 +213,3 @@ class Runner:
 
 def _stamp(rollout: Rollout) -> Stamp:
     return rollout.id, rollout.stage, rollout.stage_at
-
-
-def _now_ms() -> int:
-    return round(time.time() * 1000)
