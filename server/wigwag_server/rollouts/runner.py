@@ -9,13 +9,14 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
 from wigwag_proto.audit import Author
-from wigwag_proto.commit import Commit, Epoch
+from wigwag_proto.commit import Change, Commit, Epoch
 from wigwag_proto.errors import StoreUnavailable
+from wigwag_proto.snapshot import Tables
 from wigwag_server.environment import Command, Environment
 from wigwag_server.problems import Problem
 from wigwag_server.rollouts import plan, schedule, standing
@@ -200,15 +201,28 @@ class Runner:
 
     async def _commit(self, command: Command, why: str = "") -> None:
         """Commit on behalf of the server, and log what was done."""
-        before = self._environment.replica.cursor
-        cursor = await self._environment.commit(command, Author(name=WIGWAG, comment=why))
-        if cursor != before:
+        noted = _Noted(command)
+        cursor = await self._environment.commit(noted, Author(name=WIGWAG, comment=why))
+        if noted.changes:
             logger.warning("%s in %s: %s %s", command.action, self._environment.name, cursor, why)
 
     def _complain(self, what: str, error: Exception) -> None:
         if what not in self._failed:
             logger.warning("the %s in %s waits for the store: %s", what, self._environment.name, error)
         self._failed.add(what)
+
+
+class _Noted:
+    """A command that remembers whether there was anything left to do when it was run last."""
+
+    def __init__(self, command: Command) -> None:
+        self.action = command.action
+        self.changes: Sequence[Change] = ()
+        self._command = command
+
+    def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:
+        self.changes = self._command(records, revision, at)
+        return self.changes
 
 
 def _stamp(rollout: Rollout) -> Stamp:
