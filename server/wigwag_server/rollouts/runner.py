@@ -22,10 +22,11 @@ from wigwag_server.problems import Problem
 from wigwag_server.rollouts import plan, schedule, standing
 from wigwag_server.rollouts.commands import End, Forget, Move, Trip
 from wigwag_server.rollouts.counted import Counts, evidence, since_hour
+from wigwag_server.rollouts.evidence import Evidence
 from wigwag_server.rollouts.plan import Rollout, Seen, found_elapsed, read_rollout, step
 from wigwag_server.rollouts.schedule import Schedule, read_schedule
-from wigwag_server.rollouts.standing import Standing, read_standing, verdict, window_start_s
-from wigwag_server.usage.usage_store import Size
+from wigwag_server.rollouts.standing import Begun, Standing, begun, begun_at_ms, read_standing, verdict, window_start_s
+from wigwag_server.usage.usage_store import Buckets, Size
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class Runner:
         self._changed = asyncio.Event()
         self._began: dict[str, tuple[Stamp, float]] = {}
         self._rng = random.Random()  # noqa: S311 - jitter
+        self._guarded: dict[str, Begun] = {}
         self._failed: set[str] = set()
 
     def loaded(self) -> None:
@@ -134,6 +136,7 @@ class Runner:
             *((f"rollout of {key}", partial(self._move, key, each)) for key, each in running),
             *((f"guard of {key}", partial(self._watch, key, guard)) for key, guard in guards),
         ]
+        self._guarded = {key: begun_ for key, begun_ in self._guarded.items() if key in dict(guards)}
         self._failed &= {what for what, _ in work}
         for what, do in work:
             await self._alone(what, do)
@@ -179,10 +182,22 @@ class Runner:
         buckets = await self._counts.read(
             self._environment.name, key, Size.MINUTE, guard.window_ms // 1000 + Size.MINUTE
         )
-        seen = evidence(buckets.series, window_start_s(guard, records, key, buckets.now_s))
+        seen = self._judged(key, guard, buckets)
         why = verdict(guard, records.get("flag", {}).get(key), self._now_ms(), seen)
         if why is not None:
             await self._commit(Trip(key, guard, why, self._now_ms()), why)
+
+    def _judged(self, key: str, guard: Standing, buckets: Buckets) -> Evidence:
+        """Return the runs of this window, but nothing from before the guard was set or the flag revived."""
+        at_ms = begun_at_ms(guard, self._environment.replica.records, key)
+        begun_ = self._guarded.get(key)
+        if begun_ is None or begun_.at_ms != at_ms:
+            this_minute = evidence(buckets.series, buckets.now_s // Size.MINUTE * Size.MINUTE)
+            begun_ = self._guarded[key] = begun(at_ms, self._now_ms(), buckets.now_s, this_minute)
+        start_s = window_start_s(guard, buckets.now_s)
+        if start_s > begun_.from_s:
+            return evidence(buckets.series, start_s)
+        return evidence(buckets.series, begun_.from_s).since(begun_.base)
 
     async def _carry_out(self, each: Schedule) -> None:
         by = Author(name=each.by or WIGWAG, comment=each.comment or f"scheduled for {each.local} {each.time_zone}")
