@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 
 from tests.proto import strategies
 from tests.proto.test_vectors import flags_of
+from wigwag_proto.circuit import Circuit
 from wigwag_proto.compile import CompiledFlag
 from wigwag_proto.context import Context
 from wigwag_proto.decision import Reason
 from wigwag_proto.evaluate import decide
 from wigwag_proto.ruleset import Ruleset
+from wigwag_proto.runs import Ending
 
 PREMIUM = {"attribute": "plan", "operator": "equals", "value": "premium"}
 
@@ -24,11 +26,20 @@ def compiled(**flag: Any) -> CompiledFlag:
 
 
 @settings(max_examples=600, deadline=None)
-@given(strategies.flag_tables, strategies.segment_tables, strategies.contexts, st.sampled_from([0.0, 31.0]))
+@given(
+    strategies.flag_tables,
+    strategies.segment_tables,
+    strategies.contexts,
+    st.sampled_from([0.0, 31.0]),
+    st.sets(st.sampled_from(strategies.KEYS)),
+)
 def test_compiled_and_defined_decisions_are_equal_whatever_the_attributes(
-    table: dict[str, Any], segments: dict[str, Any], attributes: dict[str, Any], stale_for: float
+    table: dict[str, Any], segments: dict[str, Any], attributes: dict[str, Any], stale_for: float, tripped: set[str]
 ) -> None:
     flags = flags_of(table, segments, stale_for)
+    circuits = flags._ruleset.circuits
+    for key in tripped:
+        circuits.ended(key, circuits.breaker(key, Circuit(errors=1), lambda: 0.0), Ending.ERROR, 0.0)
     context = Context.from_plain(attributes)
     for key in strategies.KEYS:
         expected = flags.explain(key, context)

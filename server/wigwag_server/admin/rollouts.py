@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from wigwag_proto.errors import StoreUnavailable
 from wigwag_proto.problems import Violation
 from wigwag_server.admin.answers import admit, answer, author, check_scope, commit
 from wigwag_server.admin.bodies import read_key, refuse
@@ -25,9 +24,8 @@ from wigwag_server.environment import Environment
 from wigwag_server.problems import Problem
 from wigwag_server.rollouts import plan, standing
 from wigwag_server.rollouts.commands import Begin, SetStanding, Steer, find_rollout
-from wigwag_server.rollouts.counted import since_hour
 from wigwag_server.rollouts.evidence import Evidence, Side
-from wigwag_server.rollouts.plan import Rollout, Seen, Status, holds, paused, resumed
+from wigwag_server.rollouts.plan import Rollout, Status, holds, paused, resumed
 from wigwag_server.rollouts.standing import read_standing
 from wigwag_server.services import Services
 from wigwag_server.web.body import read_object
@@ -42,14 +40,11 @@ HIDDEN = ("base", "sinceHour", "guard", "onBreach", "rollbackTo")
 )
 async def start_rollout(request: web.Request) -> web.Response:
     """POST /admin/flags/{name}/rollout: move the percentage on by itself, stage by stage, and nothing but that."""
-    services, caller, environment = admit(request)
-    Parameters(request).refuse()
-    key = read_key(request)
+    services, caller, environment, key = _moved(request)
     body = await read_object(request)
     found: list[Violation] = []
     comment = read_comment(request, body, found)
     rollout = read_rollout_body(body, caller.name, found)
-    _check_scope(environment, caller, key)
     await commit(request, environment, Begin(key, rollout), caller, comment=comment)
     return await _answer(services, environment, key, HTTPStatus.CREATED)
 
@@ -59,10 +54,7 @@ async def start_rollout(request: web.Request) -> web.Response:
 )
 async def show_rollout(request: web.Request) -> web.Response:
     """GET /admin/flags/{name}/rollout: how far it is, when it moves on, and what was measured at this stage."""
-    services, _, environment = admit(request)
-    Parameters(request).refuse()
-    key = read_key(request)
-    find_record(environment.replica.records, "flag", key)
+    services, _, environment, key = _asked(request)
     return await _answer(services, environment, key)
 
 
@@ -137,14 +129,11 @@ async def abort_rollout(request: web.Request) -> web.Response:
 )
 async def put_guard(request: web.Request) -> web.Response:
     """POST /admin/flags/{name}/guard: kill the flag by itself when the code behind it fares too badly."""
-    _, caller, environment = admit(request)
-    Parameters(request).refuse()
-    key = read_key(request)
+    _, caller, environment, key = _moved(request)
     body = await read_object(request)
     found: list[Violation] = []
     comment = read_comment(request, body, found)
     guard = read_standing_body(body, caller.name, found)
-    _check_scope(environment, caller, key)
     await commit(request, environment, SetStanding(key, guard), caller, comment=comment)
     return _guard_answer(environment, key)
 
@@ -152,10 +141,7 @@ async def put_guard(request: web.Request) -> web.Response:
 @operation("Show the guard of a flag", needs=Right.READ, takes=None, gives={200: Plain}, query=NoQuery, refuses=(404,))
 async def show_guard(request: web.Request) -> web.Response:
     """GET /admin/flags/{name}/guard: what it looks at, and when it last acted."""
-    _, _, environment = admit(request)
-    Parameters(request).refuse()
-    key = read_key(request)
-    find_record(environment.replica.records, "flag", key)
+    _, _, environment, key = _asked(request)
     return _guard_answer(environment, key)
 
 
@@ -164,13 +150,10 @@ async def show_guard(request: web.Request) -> web.Response:
 )
 async def delete_guard(request: web.Request) -> web.Response:
     """DELETE /admin/flags/{name}/guard: what it has killed stays killed."""
-    _, caller, environment = admit(request)
-    Parameters(request, "comment").refuse()
-    key = read_key(request)
+    _, caller, environment, key = _moved(request, "comment")
     found: list[Violation] = []
     comment = read_comment(request, {}, found)
     refuse("Nothing was changed.", found)
-    _check_scope(environment, caller, key)
     await commit(request, environment, SetStanding(key, None), caller, comment=comment)
     return web.Response(status=HTTPStatus.NO_CONTENT)
 
@@ -182,15 +165,12 @@ async def _steer(
     *,
     at_once: bool,
 ) -> web.Response:
-    services, caller, environment = admit(request)
-    Parameters(request, "comment").refuse()
-    key = read_key(request)
+    services, caller, environment, key = _moved(request, "comment")
     body = await read_object(request, optional=True)
     found: list[Violation] = []
     comment = read_comment(request, body, found)
     found += [Violation(f"/{name}", "unknown field; this takes 'comment'") for name in body if name != "comment"]
     refuse("Nothing was changed.", found)
-    _check_scope(environment, caller, key)
     command = Steer(f"rollout.{verb}", key, lambda rollout, flag: turn(rollout, flag, caller.name))
     if at_once:
         by = msgspec.structs.replace(author(request, caller, comment), exempt=True)
@@ -200,10 +180,21 @@ async def _steer(
     return await _answer(services, environment, key)
 
 
-def _check_scope(environment: Environment, caller: Key, key: str) -> None:
-    """Raise Problem (403, 404): what moves a flag is limited as edits of it are."""
+def _asked(request: web.Request, *parameters: str) -> tuple[Services, Key, Environment, str]:
+    """Return who asks, where, and the flag that it is about. Raises Problem, 404 among others."""
+    services, caller, environment = admit(request)
+    Parameters(request, *parameters).refuse()
+    key = read_key(request)
+    find_record(environment.replica.records, "flag", key)
+    return services, caller, environment, key
+
+
+def _moved(request: web.Request, *parameters: str) -> tuple[Services, Key, Environment, str]:
+    """Return the same to whom may move the flag: that is limited as edits of it are. Raises Problem, also 403."""
+    services, caller, environment, key = _asked(request, *parameters)
     flag = find_record(environment.replica.records, "flag", key)
     check_scope(caller.scope, [("flag", key, flag, flag)])
+    return services, caller, environment, key
 
 
 def _over(rollout: Rollout) -> str:
@@ -215,15 +206,9 @@ async def _answer(
     services: Services, environment: Environment, key: str, status: HTTPStatus = HTTPStatus.OK
 ) -> web.Response:
     rollout = find_rollout(environment.replica.records, key)
-    elapsed_ms = services.runners[environment.name].elapsed_ms(key, rollout)
-    seen = Seen(elapsed_ms)
-    try:
-        total, hour, this_hour = await since_hour(services.usage.store, environment.name, key, rollout.since_hour)
-        seen = Seen(elapsed_ms, total, hour, this_hour)
-    except StoreUnavailable:
-        pass
+    seen = await services.runners[environment.name].seen(key, rollout)
     running = rollout.status is Status.RUNNING
-    left_ms = max(0, round(rollout.interval_ms - elapsed_ms)) if rollout.stage_at else 0
+    left_ms = max(0, round(rollout.interval_ms - seen.elapsed_ms)) if rollout.stage_at else 0
     evidence = seen.total.since(rollout.base) if seen.total is not None and rollout.stage_at else None
     plain = msgspec.to_builtins(rollout)
     body = {

@@ -15,6 +15,7 @@ from wigwag_server.rollouts.evidence import Evidence, Guard, breach
 
 RECORD = "guard"
 MINUTE_S = 60
+FRESH_MS = 5000  # what a server hears of within this, it has seen begin
 
 
 class Standing(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -30,14 +31,35 @@ class Standing(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     reason: str = ""
 
 
-def window_start_s(standing: Standing, records: Tables, key: str, now_s: int) -> int:
-    """Return from which second on runs are judged: this window, but nothing before the guard or a revival."""
-    window_s = standing.window_ms // 1000
+class Begun(msgspec.Struct, frozen=True):
+    """What is not judged: what ran before the guard was set or the flag revived, at `at_ms`.
+
+    Counts are kept by the minute. Those from `from_s` on are judged, but for what had been counted by then: `base`.
+    """
+
+    at_ms: int
+    from_s: int
+    base: Evidence = Evidence()
+
+
+def begun_at_ms(standing: Standing, records: Tables, key: str) -> int:
+    """Return when the guard was set, or the flag last revived."""
     revival = records.get(REVIVAL, {}).get(key)
     revived_at = revival.get("at") if isinstance(revival, Mapping) else None
-    begin_ms = max(standing.set_at, revived_at if isinstance(revived_at, int) else 0)
-    # Counts are kept by the minute, so the one in which it was revived is left out.
-    return max(now_s // window_s * window_s, -(-begin_ms // (MINUTE_S * 1000)) * MINUTE_S)
+    return max(standing.set_at, revived_at if isinstance(revived_at, int) else 0)
+
+
+def begun(at_ms: int, now_ms: int, now_s: int, this_minute: Evidence) -> Begun:
+    """Return what is not judged, as a server sees it at its first look. One that comes late leaves the minute out."""
+    if 0 <= now_ms - at_ms < FRESH_MS:
+        return Begun(at_ms, now_s // MINUTE_S * MINUTE_S, this_minute)
+    return Begun(at_ms, -(-at_ms // (MINUTE_S * 1000)) * MINUTE_S)
+
+
+def window_start_s(standing: Standing, now_s: int) -> int:
+    """Return the second at which the window began that is judged now."""
+    window_s = standing.window_ms // 1000
+    return now_s // window_s * window_s
 
 
 def verdict(standing: Standing, flag: Any, now: int, seen: Evidence) -> str | None:

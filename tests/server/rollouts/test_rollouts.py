@@ -179,7 +179,7 @@ async def test_a_standing_guard_kills_and_in_a_dry_run_only_says_so(server: Serv
     await server.put("checkout", enabled=True)
     answer = await server.ask("POST", "/admin/flags/checkout/guard", json={"maxErrorRate": 0.02, "dryRun": True})
     assert answer.status == 200, answer
-    # What was counted in the minute of its setting does not count, so it is set back.
+    # What is counted before a server has first looked at it does not count, so it is set back.
     await set_back(server)
     await report(server, "checkout", (1000, 100), (0, 0))
 
@@ -199,6 +199,39 @@ async def test_a_standing_guard_kills_and_in_a_dry_run_only_says_so(server: Serv
     assert (await flag(server))["kill"]["by"] == "wigwag"
     assert (await server.ask("DELETE", "/admin/flags/checkout/guard")).status == 204
     assert (await server.ask("GET", "/admin/flags/checkout/guard")).status == 404
+
+
+async def test_a_guard_judges_what_runs_after_it_was_set_or_the_flag_revived_and_acts_at_once(
+    server: Server, report: Report
+) -> None:
+    runner = server.services.runners["production"]
+    await server.put("checkout", enabled=True)
+    await report(server, "checkout", (1000, 1000), (0, 0))
+
+    async def looked_since(at_ms: int) -> None:
+        await until_async(lambda: _looked(runner, at_ms), "a look at the guard")
+
+    body = {"maxErrorRate": 0.02, "coolDown": "0s"}
+    guard = (await server.ask("POST", "/admin/flags/checkout/guard", json=body)).body
+    await looked_since(guard["setAt"])
+    assert (await flag(server))["kill"] is None
+    for runs in (1000, 500):
+        await report(server, "checkout", (runs, runs // 10), (0, 0))
+
+        async def killed() -> bool:
+            return (await flag(server))["kill"] is not None
+
+        await until_async(killed, "the kill")
+        seen = (await flag(server))["kill"]["reason"]
+        assert seen.startswith(f"{runs // 10:,} of {runs:,} runs")
+        revived = await server.revive("checkout")
+        await looked_since(revived["updatedAt"])
+        assert (await flag(server))["kill"] is None
+
+
+async def _looked(runner: Any, at_ms: int) -> bool:
+    known = runner._guarded.get("checkout")
+    return known is not None and known.at_ms >= at_ms
 
 
 async def set_back(server: Server) -> None:
