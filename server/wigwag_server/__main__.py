@@ -15,7 +15,16 @@ from wigwag_server.bootstrap import check_bootstrap_token, first_admin_token
 from wigwag_server.dev import dev_banner, dev_keys, dev_link
 from wigwag_server.lifecycle import Running, running
 from wigwag_server.log import LogFormat, set_up_logging
-from wigwag_server.settings import DEFAULT_PORT, BadSetting, Listen, Settings, parse_listen, parse_origin
+from wigwag_server.settings import (
+    DEFAULT_PORT,
+    DEFAULT_STORE,
+    BadSetting,
+    Listen,
+    Settings,
+    parse_listen,
+    parse_origin,
+    parse_upstream,
+)
 from wigwag_server.tracing import export_spans
 
 logger = logging.getLogger(__name__)
@@ -38,12 +47,29 @@ def serve(
     ] = f"127.0.0.1:{DEFAULT_PORT}",
     store: Annotated[
         str, typer.Option(envvar="WIGWAG_SERVER_STORE", metavar="URL", help="sqlite:FILE, or redis://HOST:PORT/DB.")
-    ] = "sqlite:wigwag.db",
+    ] = DEFAULT_STORE,
+    upstream: Annotated[
+        str | None,
+        typer.Option(
+            envvar="WIGWAG_SERVER_UPSTREAM",
+            metavar="URL",
+            help="Be a relay: follow this server in place of a store, and serve what it serves.",
+        ),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            envvar="WIGWAG_SERVER_KEY",
+            metavar="KEY",
+            help="The key of a relay, made on the upstream. Others on this machine can read the command line; "
+            "the environment they cannot.",
+        ),
+    ] = None,
     data_dir: Annotated[
         Path | None,
         typer.Option(
             envvar="WIGWAG_SERVER_DATA_DIR",
-            help="Where a server on Redis keeps its own copy of the flags.  [default: wigwag-data]",
+            help="Where a server on Redis, or a relay, keeps its own copy of the flags.  [default: wigwag-data]",
         ),
     ] = None,
     log_format: Annotated[
@@ -112,7 +138,15 @@ def serve(
     try:
         host, port = parse_listen(listen)
         check_bootstrap_token(bootstrap_token)
+        if key is not None and upstream is None:
+            raise BadSetting("--key is that of a relay: it needs --upstream")
+        relayed = parse_upstream(upstream, key, insecure_http=insecure_http) if upstream is not None else None
+        if relayed is not None and (dev or store != DEFAULT_STORE):
+            raise BadSetting(
+                "--upstream makes a relay, which has no store and no keys of its own: leave out --store, --dev"
+            )
         settings = Settings(
+            upstream=relayed,
             listen=Listen(host, port, tls_certificate, tls_key, insecure_http, reuse_port),
             store=store,
             data_dir=data_dir,
@@ -160,8 +194,11 @@ async def _serve(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     async with running(settings) as server:
-        logger.info("listening on %s, store %s", server.url, _without_password(settings.store))
-        server.services.tasks.start("first keys", _show_keys(server))
+        if settings.upstream is not None:
+            logger.info("listening on %s, relay of %s", server.url, settings.upstream.url)
+        else:
+            logger.info("listening on %s, store %s", server.url, _without_password(settings.store))
+            server.services.tasks.start("first keys", _show_keys(server))
         await stop.wait()
         logger.info("stopping")
 

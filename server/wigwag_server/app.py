@@ -1,6 +1,7 @@
 """The routes."""
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from wigwag_server.admin import (
     alert_kill,
@@ -27,6 +28,7 @@ from wigwag_server.admin import (
     transfers,
     webhooks,
 )
+from wigwag_server.relay.refusal import send_elsewhere
 from wigwag_server.services import SERVICES, Services
 from wigwag_server.ui.routes import add_pages
 from wigwag_server.web import cors, ofrep
@@ -34,6 +36,7 @@ from wigwag_server.web.api_description import API, ApiDescription, docs_page, op
 from wigwag_server.web.health import healthz, readyz
 from wigwag_server.web.metrics import metrics as prometheus
 from wigwag_server.web.middleware import identify, problems
+from wigwag_server.web.relayed import relayed
 from wigwag_server.web.session_cookies import sessions
 from wigwag_server.web.simple_flag import simple_flag
 from wigwag_server.web.snapshot import snapshot
@@ -43,7 +46,10 @@ from wigwag_server.web.telemetry import telemetry
 
 def build_app(services: Services) -> web.Application:
     """Put the application together."""
-    app = web.Application(middlewares=[problems, sessions], client_max_size=services.settings.limits.body_bytes)
+    upstream = services.settings.upstream
+    relaying: list[Middleware] = [send_elsewhere(upstream.url)] if upstream is not None else []
+    middlewares: list[Middleware] = [problems, *relaying, sessions]
+    app = web.Application(middlewares=middlewares, client_max_size=services.settings.limits.body_bytes)
     app[SERVICES] = services
     app.on_response_prepare.append(cors.add_headers)
     app.on_response_prepare.append(identify)
@@ -51,6 +57,7 @@ def build_app(services: Services) -> web.Application:
         [
             web.get("/v1/stream", stream, allow_head=False),
             web.get("/v1/snapshot", snapshot),
+            web.post("/v1/relayed", relayed),
             web.post("/ofrep/v1/evaluate/flags", ofrep.evaluate_flags),
             web.post("/ofrep/v1/evaluate/flags/{key}", ofrep.evaluate_flag),
             web.get("/ofrep/v1/events", ofrep.events, allow_head=False),

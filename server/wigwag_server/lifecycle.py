@@ -21,9 +21,14 @@ from wigwag_server.auth.sessions import Sessions
 from wigwag_server.catalog import Catalog
 from wigwag_server.environment import Environment
 from wigwag_server.environments import PRODUCTION, Environments
+from wigwag_server.hub.hub import Hub
 from wigwag_server.instances.instances import Instances
 from wigwag_server.instances.roster import Roster
 from wigwag_server.log import HttpLog
+from wigwag_server.relay.beside import UpstreamRoster, UpstreamSide, UpstreamUsage
+from wigwag_server.relay.key_log import KeyLogs
+from wigwag_server.relay.no_store import NoStore
+from wigwag_server.relay.relay import Relay
 from wigwag_server.services import Services
 from wigwag_server.settings import BadSetting, Listen, Settings
 from wigwag_server.store.beside import open_beside
@@ -54,10 +59,14 @@ async def running(settings: Settings) -> AsyncGenerator[Running]:
     Raises BadSetting, UnknownStore, StoreInUse, StoreUnavailable (embedded store only) and OSError (the address).
     """
     settings.listen.check()
-    store = await open_store(settings.store, settle_s=settings.settle_s)
+    store: Store
+    if settings.upstream is not None:
+        store = NoStore(settings.upstream.url)
+    else:
+        store = await open_store(settings.store, settle_s=settings.settle_s)
     tasks = Tasks()
     try:
-        roster, usage = await open_beside(settings.store, instances_limit=settings.limits.instances)
+        roster, usage = await _open_beside(settings)
     except BaseException:
         await store.close()
         raise
@@ -88,7 +97,13 @@ async def running(settings: Settings) -> AsyncGenerator[Running]:
 async def _open(settings: Settings, store: Store, tasks: Tasks, roster: Roster, usage: UsageStore) -> Services:
     folder = _data_dir(settings)
     server_id = secrets.token_hex(6)
-    system = Environment(SYSTEM, store, tasks, folder)
+    relay = None
+    if settings.upstream is not None:
+        assert folder is not None, "a relay always has one"
+        relay = Relay(settings.upstream, folder, settings.patience)
+        system = Environment(SYSTEM, store, tasks, relay.keys_folder, make_leg=relay.keys_leg(tasks))
+    else:
+        system = Environment(SYSTEM, store, tasks, folder)
     if settings.otel:
         system.tracing = open_telemetry()
     keys = Keys(system.replica)
@@ -108,6 +123,18 @@ async def _open(settings: Settings, store: Store, tasks: Tasks, roster: Roster, 
         alone=folder is None,
         allow_private=settings.webhook_allow_private,
     )
+    key_logs = KeyLogs(
+        system,
+        tasks,
+        lambda log: Hub(
+            log,
+            server_id,
+            heartbeat_s=settings.heartbeat_s,
+            max_age_s=settings.max_connection_age_s,
+            on_claim=system.client_claims,
+        ),
+        always=() if relay else (PRODUCTION,),
+    )
     services = Services(
         settings,
         server_id,
@@ -120,28 +147,40 @@ async def _open(settings: Settings, store: Store, tasks: Tasks, roster: Roster, 
         intake,
         Sessions(keys, system.replica, settings.sessions),
         webhooks,
+        key_logs,
         catalogs=catalogs,
         environments=served,
     )
-    watch = KeyWatch(system, keys, uses, hubs=services.hubs, notices=services.notices)
-    system.listeners.append(watch)
-    environments = Environments(services, store, folder)
-    system.listeners.append(environments)
-    await asyncio.gather(
-        system.open(patience_s=settings.patience_s), environments.open(PRODUCTION, patience_s=settings.patience_s)
-    )
+    watch = KeyWatch(system, keys, uses, hubs=services.hubs, notices=services.notices, key_logs=key_logs)
+    environments = Environments(services, store, folder, relay)
+    system.listeners += [key_logs, watch, environments]
+    if relay is not None:
+        await system.open(patience_s=settings.patience_s)
+        await environments.open_known(patience_s=settings.patience_s)
+    else:
+        await asyncio.gather(
+            system.open(patience_s=settings.patience_s), environments.open(PRODUCTION, patience_s=settings.patience_s)
+        )
+        tasks.start("uses of keys", watch.write_uses())
+        await webhooks.start()
     tasks.start("environments", environments.run())
-    await webhooks.start()
     tasks.start("ends of keys", watch.end_streams())
-    tasks.start("uses of keys", watch.write_uses())
     tasks.start("roster of instances", instances.run())
     tasks.start("usage", intake.run())
     return services
 
 
+async def _open_beside(settings: Settings) -> tuple[Roster, UsageStore]:
+    """A relay keeps neither: what it is told goes on to its upstream."""
+    if settings.upstream is None:
+        return await open_beside(settings.store, instances_limit=settings.limits.instances)
+    side = UpstreamSide(settings.upstream)
+    return UpstreamRoster(side), UpstreamUsage(side)
+
+
 def _data_dir(settings: Settings) -> Path | None:
     """The server's own copy is for stores that can be away; the embedded one is a file on this disk already."""
-    if settings.store.startswith("sqlite:"):
+    if settings.upstream is None and settings.store.startswith("sqlite:"):
         return None
     return settings.data_dir or Path("wigwag-data")
 
@@ -178,18 +217,20 @@ async def _drain(services: Services, site: web.TCPSite) -> None:
     await site.stop()
     await services.writes_done()
     window_s = services.settings.drain_s
-    streams = sum(len(hub.connections) for hub in services.hubs.values())
+    hubs = (*services.hubs.values(), *services.key_logs.hubs)
+    streams = sum(len(hub.connections) for hub in hubs)
     if streams:
         logger.info("draining %d streams", streams)
     for notices in services.notices.values():
         notices.end()
     for changes in services.changes.values():
         changes.end()
-    await asyncio.gather(*(hub.drain(window_s) for hub in services.hubs.values()))
+    await asyncio.gather(*(hub.drain(window_s) for hub in hubs))
 
 
 async def _close(services: Services) -> None:
     await services.instances.close()
-    await services.webhooks.close()
+    if services.settings.upstream is None:
+        await services.webhooks.close()
     for environment in (services.system, *services.environments.values()):
         await environment.close()

@@ -6,8 +6,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from wigwag_proto.errors import WigwagError
+from wigwag_proto.http_feed_io import Upstream
+from wigwag_proto.supervisor import Patience
 
 DEFAULT_PORT = 8420
+DEFAULT_STORE = "sqlite:wigwag.db"
 
 
 class BadSetting(WigwagError):
@@ -94,11 +97,12 @@ class Settings:
     what they hold, before the best of it is the state again. Connections end at a random age of 80 to 100 % of
     `max_connection_age_s` (None: never), so that after a restart the streams find their way back to all servers.
     `cors_origins` are those of web pages that may ask with a browser key; `*` is any. `webhook_allow_private` lets
-    webhooks lead to private addresses, and to http. `otel` has commits traced by OpenTelemetry.
+    webhooks lead to private addresses, and to http. `otel` has commits traced by OpenTelemetry. With `upstream`, the
+    server is a relay of that one, and has no store; `patience` are the times by which it follows.
     """
 
     listen: Listen = field(default_factory=Listen)
-    store: str = "sqlite:wigwag.db"
+    store: str = DEFAULT_STORE
     data_dir: Path | None = None
     dev: bool = False
     bootstrap_token: str | None = None
@@ -112,6 +116,8 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     webhook_allow_private: bool = False
     otel: bool = False
+    upstream: Upstream | None = None
+    patience: Patience = field(default_factory=Patience)
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -123,6 +129,25 @@ def parse_listen(text: str) -> tuple[str, int]:
     if ":" in host and not text.startswith("["):
         raise BadSetting(f"--listen {text!r}: put an IPv6 address in brackets, such as [::1]:{DEFAULT_PORT}")
     return host or "0.0.0.0", int(port)  # noqa: S104 - checked by Listen.check
+
+
+def parse_upstream(url: str, key: str | None, *, insecure_http: bool) -> Upstream:
+    """Read the address of a server to be a relay of. Raises BadSetting."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise BadSetting(f"--upstream {url!r} is not the address of a server, such as https://flags.example")
+    if parts.username is not None:
+        raise BadSetting("--upstream holds a user name; the relay comes in by its key: give that as WIGWAG_SERVER_KEY")
+    if not key:
+        raise BadSetting("--upstream needs the key of a relay: make one there, and give it as WIGWAG_SERVER_KEY")
+    if not key.startswith("ww_relay_"):
+        raise BadSetting("--key is not the key of a relay, which begins with ww_relay_: `wigwag keys create relay`")
+    if parts.scheme == "http" and not insecure_http and not Listen(parts.hostname).loopback:
+        raise BadSetting(
+            f"--upstream {url} is on another machine, and the key would travel in the clear. Use https; or, where "
+            "the network between is trusted, --insecure-http."
+        )
+    return Upstream(url.rstrip("/"), key)
 
 
 def parse_origin(text: str) -> str:

@@ -95,6 +95,6 @@ class RestartableServer:
                 aiohttp.ClientSession() as session,
                 session.request(method, self.url + path, headers=headers, **options) as response,  # type: ignore[arg-type]
             ):
-                return response.status, await response.json() if response.status < 300 else {}
+                return response.status, await response.json() if response.status in (200, 201, 202) else {}
         except aiohttp.ClientError:
             return 0, {}

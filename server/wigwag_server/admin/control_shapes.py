@@ -29,15 +29,16 @@ Changes = Annotated[
 
 
 class KeyBody(Body, frozen=True):
-    """A key that is asked for. `role`, `environments`, `flags` and `tags` are an admin token's; a hook has `flags`."""
+    """A key that is asked for.
+
+    `role`, `environments`, `flags` and `tags` are an admin token's; a hook has `flags`, a relay `environments`.
+    """
 
     EXAMPLE: ClassVar[Any] = {"kind": "server", "environment": "production", "name": "shop"}
 
     kind: KeyKind
     name: Annotated[str, Meta(max_length=MAX_NAME, description="Says in kills and logs who it was.")] = ""
-    environment: Annotated[str, Meta(description="Of all but admin tokens: `production` by default.")] | UnsetType = (
-        UNSET
-    )
+    environment: Annotated[str, Meta(description="Of an app or a hook: `production` by default.")] | UnsetType = UNSET
     role: Role | UnsetType = UNSET
     environments: Names = ()
     flags: Annotated[Names, Meta(description="Keys, or patterns such as `pay.*`.")] = ()

@@ -23,19 +23,21 @@ MIN_TOKEN_LENGTH = 16
 
 
 class KeyKind(StrEnum):
-    """Who holds a key: an app's server side, a browser or phone, an operator, or an alerting system."""
+    """Who holds a key: an app's server side, a browser or phone, an operator, an alerting system, or a relay."""
 
     SERVER = "server"
     CLIENT = "client"
     ADMIN = "admin"
     HOOK = "hook"
+    RELAY = "relay"
 
 
 class Key(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """A key as it is stored. All but admin tokens belong to one environment; times are Unix times in ms.
+    """A key as it is stored. All but admin tokens and relays belong to one environment; times are Unix times in ms.
 
-    `role` and `scope` are an admin token's. `flags` (shell patterns) are those that a hook may kill, and it may do
-    nothing else. `rotated_from` is the id of the key that this one takes the place of.
+    `role` and `scope` are an admin token's; of a relay, `scope` names the environments that it serves. `flags` (shell
+    patterns) are those that a hook may kill, and it may do nothing else. `rotated_from` is the id of the key that this
+    one takes the place of.
     """
 
     id: str

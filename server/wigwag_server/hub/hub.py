@@ -19,8 +19,8 @@ from math import floor
 from wigwag_proto.codec import encode
 from wigwag_proto.commit import Commit, Cursor, Epoch
 from wigwag_proto.events import Hello, encode_emergencies, encode_goodbye, encode_hello, encode_put, encode_sync
-from wigwag_proto.follower import Follower
 from wigwag_proto.snapshot import for_apps, snapshot_to_plain, without_server_kinds
+from wigwag_server.following import Standpoint
 from wigwag_server.hub.connection import END_S, Connection, frame
 from wigwag_server.hub.resume import resume
 from wigwag_server.hub.ring import Ring
@@ -37,6 +37,8 @@ BEAT_DELAY = 0.1
 # So much of the ring is handed at a time to a connection that is behind.
 PIECE_BYTES = 256 * 1024
 GOODBYES_PER_S = 1000
+# A relay passes on what is proven, so each level of relays makes that older: for them the heart beats faster.
+RELAY_BEAT_S = 1.0
 
 
 @dataclass(slots=True)
@@ -64,7 +66,7 @@ class Hub:
 
     def __init__(
         self,
-        follower: Follower,
+        follower: Standpoint,
         server_id: str,
         *,
         heartbeat_s: float,
@@ -86,6 +88,8 @@ class Hub:
         self._round: Iterator[Connection] | None = None  # those who are still to be written to, in a fan-out
         self._again = False  # there is news for those who were
         self._announcements: deque[Announcement] = deque()
+        self._relays: set[Connection] = set()
+        self._relay_beat_s = min(RELAY_BEAT_S, heartbeat_s)
         self._news = asyncio.Event()
         self._lagging: set[Connection] = set()
         self._lag = asyncio.Event()
@@ -168,13 +172,13 @@ class Hub:
 
     # What happens to connections.
 
-    def join(self, connection: Connection, last_event_id: str | None) -> None:
+    def join(self, connection: Connection, last_event_id: str | None, *, relay: bool = False) -> None:
         """Greet a new stream, send what it is missing, and keep it up to date from now on."""
         begin = resume(self._replica, self._ring, last_event_id)
         hello = Hello(
             outcome=begin.outcome,
             cause=begin.cause,
-            heartbeat_ms=round(self.heartbeat_s * 1000),
+            heartbeat_ms=round((self._relay_beat_s if relay else self.heartbeat_s) * 1000),
             confirm_spread_ms=confirm_spread_ms(len(self.connections)),
             server=self._server_id,
         )
@@ -186,6 +190,8 @@ class Hub:
         if self._max_age_s is not None:
             connection.expires_at = connection.opened_at + self._max_age_s * random.uniform(0.8, 1.0)  # noqa: S311
         self.connections.add(connection)
+        if relay:
+            self._relays.add(connection)
         connection.uninformed = bool(self._replica.emergencies)
         self._catch_up(connection)
         self._beat(connection, time.monotonic())
@@ -193,6 +199,7 @@ class Hub:
     def leave(self, connection: Connection) -> None:
         """Forget a stream."""
         self.connections.discard(connection)
+        self._relays.discard(connection)
         self._lagging.discard(connection)
         if not self.connections:
             self._empty.set()
@@ -226,6 +233,7 @@ class Hub:
             tasks.create_task(self._fan_out(), name="fan-out")
             tasks.create_task(self._heartbeats(), name="heartbeats")
             tasks.create_task(self._laggards(), name="laggards")
+            tasks.create_task(self._relay_heartbeats(), name="heartbeats for relays")
 
     def _catch_up(self, connection: Connection) -> None:
         """Bring one connection up to date by itself."""
@@ -349,6 +357,18 @@ class Hub:
         due_at = connection.beats_at + self.heartbeat_s  # so that those which were late together do not stay together
         connection.beats_at = due_at if due_at > now else now + self.heartbeat_s
         self._beats.append(connection)
+        self._prove(connection, now)
+
+    async def _relay_heartbeats(self) -> None:
+        """Beat more often for the few streams of relays, beside the beat that all have."""
+        while True:
+            await asyncio.sleep(self._relay_beat_s)
+            now = time.monotonic()
+            for connection in list(self._relays):
+                self._prove(connection, now)
+
+    def _prove(self, connection: Connection, now: float) -> None:
+        """Say how current the state is, to a stream that has it."""
         if not connection.idle():
             self._fall_behind(connection)
         if connection.cursor is not self._replica.cursor or not connection.writable:
