@@ -47,6 +47,9 @@ SHOWN_NOT_RUN = {
     "cli.md": ["wigwag import --from redis redis://127.0.0.1:6379/0 --hash feature_flags --dry-run"],
     "guarantees.md": ["make simulate SEEDS=10000", "python -m tests.simulation --seed 4711 --trace"],
     "integrations.md": ["python -m bench.integrations"],
+    "relays.md": [
+        "WIGWAG_SERVER_KEY=ww_relay_… wigwag-server --upstream https://flags.example --data-dir /var/lib/wigwag \\"
+    ],
     "performance.md": ["make bench"],
     "settings.md": ["wigwag-server --store redis://127.0.0.1:6379/0 --reuse-port --data-dir /var/lib/wigwag/1 &"],
 }
