@@ -46,7 +46,12 @@ def serve(
         str, typer.Option(envvar="WIGWAG_SERVER_LISTEN", metavar="HOST:PORT", help="Where to listen.")
     ] = f"127.0.0.1:{DEFAULT_PORT}",
     store: Annotated[
-        str, typer.Option(envvar="WIGWAG_SERVER_STORE", metavar="URL", help="sqlite:FILE, or redis://HOST:PORT/DB.")
+        str,
+        typer.Option(
+            envvar="WIGWAG_SERVER_STORE",
+            metavar="URL",
+            help="sqlite:FILE, redis://HOST:PORT/DB, or redis+sentinel://HOST:PORT,HOST:PORT/SERVICE/DB.",
+        ),
     ] = DEFAULT_STORE,
     upstream: Annotated[
         str | None,
@@ -72,6 +77,15 @@ def serve(
             help="Where a server on Redis, or a relay, keeps its own copy of the flags.  [default: wigwag-data]",
         ),
     ] = None,
+    redis_wait_replicas: Annotated[
+        int,
+        typer.Option(
+            envvar="WIGWAG_SERVER_REDIS_WAIT_REPLICAS",
+            metavar="NUMBER",
+            min=0,
+            help="Acknowledge a write only once so many replicas of Redis have it, too.",
+        ),
+    ] = 0,
     log_format: Annotated[
         LogFormat, typer.Option(envvar="WIGWAG_SERVER_LOG_FORMAT", help="How log lines look.")
     ] = LogFormat.TEXT,
@@ -149,6 +163,7 @@ def serve(
             upstream=relayed,
             listen=Listen(host, port, tls_certificate, tls_key, insecure_http, reuse_port),
             store=store,
+            redis_wait_replicas=redis_wait_replicas,
             data_dir=data_dir,
             dev=dev,
             bootstrap_token=bootstrap_token,

@@ -63,7 +63,7 @@ async def running(settings: Settings) -> AsyncGenerator[Running]:
     if settings.upstream is not None:
         store = NoStore(settings.upstream.url)
     else:
-        store = await open_store(settings.store, settle_s=settings.settle_s)
+        store = await open_store(settings.store, settle_s=settings.settle_s, wait_replicas=settings.redis_wait_replicas)
     tasks = Tasks()
     try:
         roster, usage = await _open_beside(settings)

@@ -97,8 +97,9 @@ class Settings:
     what they hold, before the best of it is the state again. Connections end at a random age of 80 to 100 % of
     `max_connection_age_s` (None: never), so that after a restart the streams find their way back to all servers.
     `cors_origins` are those of web pages that may ask with a browser key; `*` is any. `webhook_allow_private` lets
-    webhooks lead to private addresses, and to http. `otel` has commits traced by OpenTelemetry. With `upstream`, the
-    server is a relay of that one, and has no store; `patience` are the times by which it follows.
+    webhooks lead to private addresses, and to http. `otel` has commits traced by OpenTelemetry. A write is acknowledged
+    once `redis_wait_replicas` replicas of Redis have it. With `upstream`, the server is a relay of that one, and has no
+    store; `patience` are the times by which it follows.
     """
 
     listen: Listen = field(default_factory=Listen)
@@ -116,6 +117,7 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     webhook_allow_private: bool = False
     otel: bool = False
+    redis_wait_replicas: int = 0
     upstream: Upstream | None = None
     patience: Patience = field(default_factory=Patience)
 

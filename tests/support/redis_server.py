@@ -37,7 +37,8 @@ def free_port() -> int:
 class RedisServer:
     """One Redis process. It keeps its port and its folder over restarts; every write is on disk at once."""
 
-    def __init__(self, folder: Path, options: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, options: Mapping[str, object] | None = None) -> None:
+        """`options` are directives of its configuration."""
         self.folder = folder
         self._options = options or {}
         self.port = free_port()
@@ -61,7 +62,7 @@ class RedisServer:
             "logfile": "redis.log",
             **self._options,
         }
-        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        words = [word for name, value in options.items() for word in (f"--{name}", *str(value).split())]
         self._process = await asyncio.create_subprocess_exec(
             redis_binary(), *words, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
         )

@@ -22,8 +22,6 @@ from typing import Any, Self
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from wigwag_proto.audit import AuditQuery, Recorded, digest
@@ -31,6 +29,7 @@ from wigwag_proto.codec import commit_from_plain, commit_to_plain, decode, encod
 from wigwag_proto.commit import Commit, Cursor, Epoch
 from wigwag_proto.errors import Malformed, StoreRefused, StoreUnavailable
 from wigwag_proto.snapshot import Snapshot
+from wigwag_server.store.redis_link import connect
 from wigwag_server.store.store import (
     AUDIT_BYTES,
     LOG_BYTES,
@@ -51,6 +50,8 @@ ENVIRONMENTS = "wigwag:environments"
 PROBE_S = 1.0
 # For so long the servers offer what they hold when Redis has come back.
 SETTLE_S = 3.0
+# So long a commit waits for replicas; less than the time-out of the connection.
+REPLICATED_MS = 500
 
 
 class RedisStore:
@@ -63,8 +64,11 @@ class RedisStore:
         log_bytes: int = LOG_BYTES,
         audit_bytes: int = AUDIT_BYTES,
         settle_s: float = SETTLE_S,
+        wait_replicas: int = 0,
     ) -> None:
+        """A commit is accepted only once so many replicas have it as well (`wait_replicas`)."""
         self._redis = redis
+        self._wait_replicas = wait_replicas
         self._log_bytes = log_bytes
         self._audit_bytes = audit_bytes
         self._settle_ms = round(settle_s * 1000)
@@ -83,16 +87,16 @@ class RedisStore:
         log_bytes: int = LOG_BYTES,
         audit_bytes: int = AUDIT_BYTES,
         settle_s: float = SETTLE_S,
+        wait_replicas: int = 0,
     ) -> Self:
-        """Make a store of a `redis://`, `rediss://` or `unix://` URL. Raises ValueError for another."""
-        redis = Redis.from_url(
-            url,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-            # A retry of the library's could make a commit twice, and would hide that a subscription had a gap.
-            retry=Retry(NoBackoff(), 0),
+        """Make a store of a URL that `redis_link.connect` takes. Raises ValueError for another."""
+        return cls(
+            connect(url, timeout_s),
+            log_bytes=log_bytes,
+            audit_bytes=audit_bytes,
+            settle_s=settle_s,
+            wait_replicas=wait_replicas,
         )
-        return cls(redis, log_bytes=log_bytes, audit_bytes=audit_bytes, settle_s=settle_s)
 
     async def environments(self) -> tuple[str, ...]:
         """Name the environments that have a log."""
@@ -152,7 +156,20 @@ class RedisStore:
             args += [name, b"" if change.value is None else encode(change.value)]
             keys.append(_touched(environment, name))
         with _errors():
-            return _answer(await self._commit(keys=keys, args=args))
+            if not self._wait_replicas:
+                return _answer(await self._commit(keys=keys, args=args))
+            # WAIT is about what was written before on its own connection.
+            async with self._redis.client() as one:
+                answer = _answer(await self._commit(keys=keys, args=args, client=one))
+                if _may_be_made(answer, commit):
+                    await self._replicated(one)
+                return answer
+
+    async def _replicated(self, one: Redis) -> None:
+        """Wait until enough replicas have what is written. Else the commit is made, but must not count as safe."""
+        reached = await one.wait(self._wait_replicas, REPLICATED_MS)
+        if reached < self._wait_replicas:
+            raise StoreUnavailable(f"only {reached} of {self._wait_replicas} replicas of Redis have taken the commit")
 
     async def commits_since(self, environment: str, cursor: Cursor) -> tuple[Commit, ...] | NotInLog:
         """Return what came after `cursor`."""
@@ -266,6 +283,13 @@ def _answer(answer: Any) -> Answer:
     if answer[0] == 1:
         return Accepted()
     return Recovering() if answer[0] == -1 else Conflict(_cursor(answer[1:]))
+
+
+def _may_be_made(answer: Answer, commit: Commit) -> bool:
+    """Say whether a commit is made by this offer, or may have been by an earlier one whose answer was lost."""
+    if isinstance(answer, Conflict) and answer.cursor is not None:
+        return answer.cursor.revision > commit.revision or answer.cursor.head == commit.head
+    return isinstance(answer, Accepted)
 
 
 def _head(answer: Any) -> Head:
