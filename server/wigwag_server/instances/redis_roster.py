@@ -35,7 +35,7 @@ from wigwag_server.instances.roster import (
     ServerSeen,
     Via,
 )
-from wigwag_server.store.redis_link import connect, script, store_errors
+from wigwag_server.store.redis_link import connect, disconnect, script, store_errors
 
 T = TypeVar("T")
 
@@ -158,7 +158,7 @@ class RedisRoster:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._redis.aclose()
+        await disconnect(self._redis)
 
     async def _tracked(self, environment: str, revision: int) -> str | None:
         """Return the name of a revision that is tracked: that of the newest history, where several have it."""

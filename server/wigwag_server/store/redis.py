@@ -29,7 +29,7 @@ from wigwag_proto.codec import commit_from_plain, commit_to_plain, decode, encod
 from wigwag_proto.commit import Commit, Cursor, Epoch
 from wigwag_proto.errors import Malformed, StoreRefused, StoreUnavailable
 from wigwag_proto.snapshot import Snapshot
-from wigwag_server.store.redis_link import connect
+from wigwag_server.store.redis_link import connect, disconnect
 from wigwag_server.store.store import (
     AUDIT_BYTES,
     LOG_BYTES,
@@ -233,7 +233,7 @@ class RedisStore:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._redis.aclose()
+        await disconnect(self._redis)
 
 
 async def _listen(subscription: PubSub) -> AsyncGenerator[Told]:

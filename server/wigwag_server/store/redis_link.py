@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from redis.asyncio import Redis
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
@@ -37,6 +37,14 @@ def connect(url: str, timeout_s: float = TIMEOUT_S) -> Redis:
     if urlsplit(url).scheme not in SENTINEL:
         return Redis.from_url(url, **options)
     return _by_sentinels(url, options)
+
+
+async def disconnect(redis: Redis) -> None:
+    """Close every connection, also those to Sentinels, which the library leaves open."""
+    await redis.aclose()
+    if isinstance(pool := redis.connection_pool, SentinelConnectionPool):
+        for each in pool.sentinel_manager.sentinels:
+            await each.aclose()
 
 
 def _by_sentinels(url: str, options: dict[str, Any]) -> Redis:

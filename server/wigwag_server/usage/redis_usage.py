@@ -14,7 +14,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from wigwag_server.store.redis_link import connect, script, store_errors
+from wigwag_server.store.redis_link import connect, disconnect, script, store_errors
 from wigwag_server.usage.usage_store import (
     ASKED_KEPT_S,
     BATCH_KEPT_S,
@@ -104,7 +104,7 @@ class RedisUsage:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._redis.aclose()
+        await disconnect(self._redis)
 
     async def _send(self, keys: list[str], args: list[Any]) -> None:
         with store_errors():
