@@ -3,12 +3,15 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from tests.support.redis_server import RedisServer
 from tests.support.sentinels import Sentinels
 from tests.support.server import running
 from tests.support.waiting import until
 
 
+@pytest.mark.long
 async def test_a_failover_under_load_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     async with (
         Sentinels(tmp_path) as redis,
