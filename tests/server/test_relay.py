@@ -203,7 +203,7 @@ async def test_the_key_of_a_relay_needs_its_environments_and_those_of_its_maker(
 async def test_what_is_confirmed_and_counted_behind_relays_is_seen_at_the_store(
     upstream: Server, relay: Server, tmp_path: Path
 ) -> None:
-    below = await relay_key(upstream)
+    below = await relay_key(upstream, name="lower")
     await until(lambda: relay.services.keys.find(below) is not None, "the key of the lower relay")
     async with relaying(relay.url, below, tmp_path / "lower", app_key=upstream.key) as lower:
         async with lower.client(report_every_s=0.1) as flags, relay.client(report_every_s=0.1) as other:
@@ -216,6 +216,10 @@ async def test_what_is_confirmed_and_counted_behind_relays_is_seen_at_the_store(
             async with timeout(10):
                 while await seated() < 2:
                     pass
+            found = (await upstream.ask("GET", "/admin/instances")).body
+            # By the names of their keys, from the store down.
+            assert sorted(each["relays"] for each in found["instances"]) == [["relay"], ["relay", "lower"]]
+            assert sorted(each["relays"] for each in found["servers"]) == [[], ["relay"], ["relay", "lower"]]
             revision = (await upstream.kill("checkout"))["revision"]
             async with timeout(10):
                 while True:

@@ -23,9 +23,9 @@ from wigwag_server.settings import Settings as ServerSettings
 HASTY = Patience(poll_interval_s=0.1, poll_after_s=0.2, heartbeat_s=0.3)
 
 
-async def relay_key(server: Server, *environments: str) -> str:
+async def relay_key(server: Server, *environments: str, name: str = "relay") -> str:
     """Make the key of a relay."""
-    body = {"kind": "relay", "environments": environments or ("production",)}
+    body = {"kind": "relay", "environments": environments or ("production",), "name": name}
     answer = await server.ask("POST", "/admin/keys", json=body)
     assert answer.status == 201, answer
     key: str = answer.body["key"]

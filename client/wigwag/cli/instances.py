@@ -53,9 +53,15 @@ def instance_table(found: Sequence[Plain], servers: Plain) -> Table:
             _span(each.get("sinceAgoMs", 0)),
             Text(revision if current else f"{revision} behind", style="" if current else "bold red"),
             Text(plain(str(each.get("sdk")))),
-            Text(plain(str(servers.get(str(each.get("server")), each.get("server")))), style="dim"),
+            Text(plain(_way(each, servers)), style="dim"),
         )
     return table
+
+
+def _way(instance: Plain, servers: Plain) -> str:
+    """Return the server that an instance is connected to, after the relays through which that is known."""
+    server = str(instance.get("server"))
+    return " > ".join([*map(str, instance.get("relays", ())), str(servers.get(server, server))])
 
 
 def _span(ms: int) -> str:

@@ -36,9 +36,9 @@ async def list_instances(request: web.Request) -> web.Response:
         "environment": environment.name,
         "cursor": str(cursor),
         "counts": {state: sum(each == state for each in states.values()) for state in STATES},
-        "servers": describe_servers(look),
+        "servers": describe_servers(look, services.keys.name_of),
         "total": len(found),
-        "instances": describe_instances(look, names, found[:limit], cursor),
+        "instances": describe_instances(look, names, found[:limit], cursor, services.keys.name_of),
     }
     return answer(body, cursor)
 

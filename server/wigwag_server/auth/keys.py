@@ -117,6 +117,11 @@ class Keys:
         """Return the key of that id."""
         return self._by_id.get(key_id)
 
+    def name_of(self, key_id: str) -> str:
+        """Return what people call the key of that id; the id where it has no name, or is gone."""
+        key = self._by_id.get(key_id)
+        return (key and key.name) or key_id
+
     @property
     def known(self) -> bool:
         """Whether it is known yet which keys there are."""
