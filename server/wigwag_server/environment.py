@@ -142,6 +142,7 @@ class Environment:
                     raise StoreUnavailable(f"{self.name} in the store moves on faster than this server can follow")
                 commit = self._propose(cursor, command)
                 if commit is None:
+                    await self._store.replicated(self.name)  # somebody may have been told that it is not certain
                     break
                 asked_at = time.monotonic()
                 entry = self._entry(command.action, author, commit)
@@ -153,6 +154,7 @@ class Environment:
                 else:
                     await self._catch_up(answer.cursor, asked_at, deadline)
                 if in_doubt and self._came_true(cursor, Cursor(cursor.epoch, commit.revision, commit.head)):
+                    await self._store.replicated(self.name)
                     break
         if commit is not None:
             self._following.handle(CommitMade(cursor.epoch, commit))

@@ -40,7 +40,7 @@ class RedisServer:
     def __init__(self, folder: Path, options: Mapping[str, object] | None = None) -> None:
         """`options` are directives of its configuration."""
         self.folder = folder
-        self._options = options or {}
+        self.options = options or {}
         self.port = free_port()
         self._process: asyncio.subprocess.Process | None = None
 
@@ -60,7 +60,7 @@ class RedisServer:
             "appendfsync": "always",
             "save": "",
             "logfile": "redis.log",
-            **self._options,
+            **self.options,
         }
         words = [word for name, value in options.items() for word in (f"--{name}", *str(value).split())]
         self._process = await asyncio.create_subprocess_exec(

@@ -20,22 +20,22 @@ class Sentinels:
         of = {"replicaof": f"127.0.0.1 {primary.port}", "repl-diskless-sync-delay": 0}
         self.servers = [primary, *(RedisServer(folder / f"redis-{n}", of) for n in range(1, replicas + 1))]
         self._folder = folder
-        self._ports = [free_port() for _ in range(3)]
+        self.ports = [free_port() for _ in range(3)]
         self._processes: list[asyncio.subprocess.Process] = []
 
     @property
     def url(self) -> str:
         """The store."""
-        return f"redis+sentinel://{','.join(f'127.0.0.1:{port}' for port in self._ports)}/{SERVICE}/0"
+        return f"redis+sentinel://{','.join(f'127.0.0.1:{port}' for port in self.ports)}/{SERVICE}/0"
 
     async def __aenter__(self) -> Self:
         """Start all of it, and wait until each Sentinel knows the others and the replicas."""
         for server in self.servers:
             await server.start()
-        for port in self._ports:
+        for port in self.ports:
             await self._start(port)
         async with asyncio.timeout(30):
-            while not all([await self._knows_all(port) for port in self._ports]):
+            while not all([await self._knows_all(port) for port in self.ports]):
                 await asyncio.sleep(0.05)
         return self
 

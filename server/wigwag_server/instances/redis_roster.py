@@ -35,7 +35,7 @@ from wigwag_server.instances.roster import (
     ServerSeen,
     Via,
 )
-from wigwag_server.store.redis_link import connect, disconnect, script, store_errors
+from wigwag_server.store.redis_link import KeyScript, Link, connect, script, store_errors
 
 T = TypeVar("T")
 
@@ -49,11 +49,11 @@ CONFIRMED_AT_ONCE = 200
 class RedisRoster:
     """Keeps the roster in one Redis."""
 
-    def __init__(self, redis: Redis, *, limit: int) -> None:
-        self._redis = redis
+    def __init__(self, link: Link, *, limit: int) -> None:
+        self._link = link
         self._limit = limit
         scripts = {
-            name: redis.register_script(script(PACKAGE, "redis_clock.lua", f"redis_{name}.lua"))
+            name: KeyScript(link, script(PACKAGE, "redis_clock.lua", f"redis_{name}.lua"))
             for name in ("update", "freeze", "confirm", "reap")
         }
         self._update, self._freeze = scripts["update"], scripts["freeze"]
@@ -85,7 +85,7 @@ class RedisRoster:
     async def farewell(self, environment: str, server: str) -> None:
         """Forget a server."""
         with store_errors():
-            await self._redis.hdel(_key(environment, "servers"), server)
+            await self._redis(environment).hdel(_key(environment, "servers"), server)
 
     async def freeze(
         self, environment: str, epoch: str, revision: int, heard_ago_us: int, own: Sequence[str] = ()
@@ -117,7 +117,7 @@ class RedisRoster:
         """Return the roster now."""
         with store_errors():
             tracked = None if revision is None else await self._tracked(environment, revision)
-            async with self._redis.pipeline(transaction=True) as pipeline:
+            async with self._redis(environment).pipeline(transaction=True) as pipeline:
                 pipeline.time()
                 pipeline.hgetall(_key(environment, "servers"))
                 pipeline.hgetall(_key(environment, "seats"))
@@ -137,7 +137,8 @@ class RedisRoster:
             confirmed = {name.decode(): int(value) for name, value in rest[2].items()}
             frozen = Frozen(epoch, int(number), int(rest[0] or now_us), _seats(rest[1]), confirmed)
             missing = [name for name in frozen.seats if name not in confirmed]
-            values: list[Any] = await self._redis.hmget(_key(environment, "applied"), missing) if missing else []
+            redis, key = self._redis(environment), _key(environment, "applied")
+            values: list[Any] = await redis.hmget(key, missing) if missing else []
             applied = {n: _applied(value) for n, value in zip(missing, values, strict=True) if value}
             return Look(now_us, seen, seated, applied, frozen)
 
@@ -146,7 +147,7 @@ class RedisRoster:
         if not ids:
             return {}
         with store_errors():
-            values = await self._redis.hmget(_key(environment, "details"), list(ids))
+            values = await self._redis(environment).hmget(_key(environment, "details"), list(ids))
             found = zip(ids, values, strict=True)
             return {name: msgspec.json.decode(value, type=Instance) for name, value in found if value}
 
@@ -158,11 +159,14 @@ class RedisRoster:
 
     async def close(self) -> None:
         """Close every connection."""
-        await disconnect(self._redis)
+        await self._link.close()
+
+    def _redis(self, environment: str) -> Redis:
+        return self._link.at(_key(environment, ""))
 
     async def _tracked(self, environment: str, revision: int) -> str | None:
         """Return the name of a revision that is tracked: that of the newest history, where several have it."""
-        names: list[Any] = await self._redis.zrevrange(_key(environment, "tracked"), 0, -1)
+        names: list[Any] = await self._redis(environment).zrevrange(_key(environment, "tracked"), 0, -1)
         for name in names:
             text: str = name.decode()
             if text.endswith(f":{revision}"):

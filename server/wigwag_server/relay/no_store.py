@@ -44,6 +44,10 @@ class NoStore:
         """Refuse."""
         raise Elsewhere(self._upstream)
 
+    async def replicated(self, environment: str) -> None:
+        """Refuse."""
+        raise Elsewhere(self._upstream)
+
     async def settle(self, environment: str, offer: Snapshot | None, begin: Begin) -> Head:
         """Refuse."""
         raise Elsewhere(self._upstream)

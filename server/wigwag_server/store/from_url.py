@@ -14,7 +14,7 @@ class UnknownStore(WigwagError):
 
 
 async def open_store(url: str, *, settle_s: float = SETTLE_S, wait_replicas: int = 0) -> Store:
-    """Open `sqlite:path` or `redis://…`, `rediss://…`, `unix://…`, `redis+sentinel://…`, `rediss+sentinel://…`.
+    """Open `sqlite:path`, or a Redis at an address that `redis_link.connect` takes.
 
     Raises UnknownStore for another scheme, StoreInUse and StoreUnavailable where the embedded store cannot be opened.
     A Redis that does not answer is no error here: the server starts from its own disk copy and waits for it.

@@ -204,6 +204,9 @@ class SqliteStore:
             )
         return following(cursor, tuple(commit_from_plain(decode(data)) for (data,) in rows))
 
+    async def replicated(self, environment: str) -> None:
+        """Return: what is in the file is flushed to the disk."""
+
     async def audit(self, environment: str, query: AuditQuery) -> tuple[Recorded, ...]:
         """Return a part of the audit log."""
         async with self._transaction():

@@ -11,8 +11,6 @@ from redis.asyncio import Redis
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.server import running
 from tests.support.waiting import until
-from wigwag_server.store.from_url import UnknownStore, open_store
-from wigwag_server.store.redis_link import connect
 
 DEPLOYMENT = Path(__file__).parents[3] / "docs" / "redis.md"
 
@@ -59,13 +57,7 @@ async def test_the_documented_rights_are_enough_and_none_is_missed(tmp_path: Pat
             await server.services.instances.roster.reap("production")
         denied = await ask(admin, "ACL", "LOG")
         assert denied == [], "a command or key that the docs do not permit was asked for"
-        async with connect(url) as limited:
+        async with Redis.from_url(url) as limited:
             for words in (("FLUSHALL",), ("CONFIG", "GET", "*"), ("GET", "elsewhere"), ("KEYS", "*")):
                 with pytest.raises(Exception, match=r"(?i)permission"):
                     await ask(limited, *words)
-
-
-@pytest.mark.parametrize("url", ["redis+sentinel://", "redis+sentinel://a:b/flags/0", "redis+sentinel://a:1/flags/x"])
-async def test_an_address_of_sentinels_that_cannot_be_is_refused(url: str) -> None:
-    with pytest.raises(UnknownStore):
-        await open_store(url)
