@@ -1,9 +1,12 @@
 """Relays, their upstream and what lies between: killed, stopped, restarted, cut off, mute."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tests.support.proxy import proxying
@@ -221,3 +224,43 @@ async def test_a_client_that_knows_more_than_relay_and_upstream_is_heard_by_the_
                     lambda: replica.cursor is not None and replica.cursor.epoch.generation > known.epoch.generation,
                     "the new history at the relay",
                 )
+
+
+@pytest.mark.long
+async def test_a_relay_that_is_killed_under_load_again_and_again_never_serves_an_older_state(
+    central: RestartableServer, tmp_path: Path
+) -> None:
+    relay = RelayProcess(tmp_path / "relay", central.url, await key_for_relays(central))
+    stopping = asyncio.Event()
+
+    async def write() -> None:
+        while not stopping.is_set():
+            for rule in ("kill", "revive"):
+                assert await central.ask("POST", f"/admin/flags/checkout/{rule}") == 200
+
+    writing = asyncio.create_task(write())
+    try:
+        served = 0
+        for more in (1, 20, 3, 50):
+            await relay.start()
+            async with aclosing(revisions(relay.url, central.key)) as told:
+                for _ in range(more):
+                    before, served = served, await anext(told)
+                    assert served >= before
+                await relay.stop(hard=True)
+            await relay.start(upstream="http://127.0.0.1:9")
+            async with aclosing(revisions(relay.url, central.key)) as told:
+                assert await anext(told) >= served
+                await relay.stop(hard=True)
+    finally:
+        stopping.set()
+        await writing
+
+
+async def revisions(url: str, key: str) -> AsyncGenerator[int]:
+    """Tell the revision of every event with a state that a stream sends."""
+    headers = {"Authorization": f"Bearer {key}"}
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/v1/stream", headers=headers) as response:
+        async for line in response.content:
+            if line.startswith(b"id: "):
+                yield Cursor.parse(line.removeprefix(b"id: ").strip().decode()).revision
