@@ -63,7 +63,7 @@ async def test_a_failover_under_load_loses_nothing_that_was_acknowledged(tmp_pat
 async def follow(replica: RedisServer, port: int) -> None:
     """Have a replica follow its primary over another port."""
     async with replica.connection() as redis:
-        await redis.replicaof("127.0.0.1", port)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+        await redis.replicaof("127.0.0.1", port)
         await until_async(lambda: _is_up(redis), "the replica to have it all")
 
 
@@ -105,7 +105,7 @@ class Pair:
         """Kill the primary, and promote what the replica has."""
         await self.primary.stop(hard=True)
         async with self.replica.connection() as redis:
-            await redis.replicaof("NO", "ONE")  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+            await redis.replicaof("NO", "ONE")
         self.front.retarget("127.0.0.1", self.replica.port)
         self.front.cut()
 

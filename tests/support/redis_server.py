@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import signal
 import socket
+import subprocess
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +25,22 @@ def redis_binary() -> str:
     binary = Path(spec.origin).parent / "bin" / "redis-server"
     binary.chmod(binary.stat().st_mode | 0o100)
     return str(binary)
+
+
+def built_with_tls() -> bool:
+    """Say whether that redis-server can do TLS, by what it says of a certificate that is not there."""
+    words = [
+        redis_binary(),
+        "--port",
+        "0",
+        "--tls-port",
+        "1",
+        "--tls-cert-file",
+        "/nowhere",
+        "--tls-key-file",
+        "/nowhere",
+    ]
+    return b"Failed to configure TLS" in subprocess.run(words, capture_output=True, check=False, timeout=10).stdout
 
 
 def free_port() -> int:
