@@ -25,6 +25,7 @@ from wigwag_server.settings import (
     parse_origin,
     parse_upstream,
 )
+from wigwag_server.store.from_url import without_passwords
 from wigwag_server.tracing import export_spans
 
 logger = logging.getLogger(__name__)
@@ -172,8 +173,11 @@ def serve(
             webhook_allow_private=webhook_allow_private,
             otel=otel,
         )
-        if reuse_port and store.startswith("sqlite:"):
+        alone = settings.upstream is None and store.startswith("sqlite:")
+        if reuse_port and alone:
             raise BadSetting("--reuse-port is for several servers, which share a Redis: a SQLite file takes one server")
+        if redis_wait_replicas and alone:
+            raise BadSetting("--redis-wait-replicas is about replicas of Redis: name one with --store, or leave it out")
         if dev and not settings.listen.loopback:
             raise BadSetting(f"--dev shows its keys, so it listens on loopback only, not on {listen}")
         if context.invoked_subcommand is not None:
@@ -212,7 +216,7 @@ async def _serve(settings: Settings) -> None:
         if settings.upstream is not None:
             logger.info("listening on %s, relay of %s", server.url, settings.upstream.url)
         else:
-            logger.info("listening on %s, store %s", server.url, _without_password(settings.store))
+            logger.info("listening on %s, store %s", server.url, without_passwords(settings.store))
             server.services.tasks.start("first keys", _show_keys(server))
         await stop.wait()
         logger.info("stopping")
@@ -237,11 +241,6 @@ async def _make_keys(server: Running) -> None:
         typer.echo(dev_banner(keys, await dev_link(server.services, keys)))
     elif (token := await first_admin_token(server.services)) is not None:
         typer.echo(f"\nThe first admin token, shown only now:\n\n  {token}\n")
-
-
-def _without_password(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}://…@{rest.rpartition('@')[2]}" if separator and "@" in rest else url
 
 
 if __name__ == "__main__":

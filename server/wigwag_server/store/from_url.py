@@ -26,5 +26,13 @@ async def open_store(url: str, *, settle_s: float = SETTLE_S, wait_replicas: int
         try:
             return RedisStore.from_url(url, settle_s=settle_s, wait_replicas=wait_replicas)
         except ValueError as error:
-            raise UnknownStore(f"{url!r}: {error}") from error
-    raise UnknownStore(f"{url!r} names no store: use sqlite:wigwag.db or redis://host:6379/0")
+            raise UnknownStore(f"{without_passwords(url)!r}: {error}") from error
+    raise UnknownStore(f"{without_passwords(url)!r} names no store: use sqlite:wigwag.db or redis://host:6379/0")
+
+
+def without_passwords(url: str) -> str:
+    """Return the URL of a store as it may be shown: passwords stand before the hosts, those of Sentinels behind."""
+    scheme, separator, rest = url.partition("://")
+    rest, query, _ = rest.partition("?")
+    login, at, hosts = rest.rpartition("@")
+    return f"{scheme}{separator}{'…' if login else ''}{at}{hosts}{'?…' if query else ''}"

@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from tests.support.redis_server import free_port
 from tests.support.sentinels import SERVICE, Sentinels
 from wigwag_proto.errors import StoreUnavailable
-from wigwag_server.store.from_url import UnknownStore, open_store
+from wigwag_server.store.from_url import UnknownStore, open_store, without_passwords
 from wigwag_server.store.redis_sentinel import Sentinels as Asked
 
 PAGE = Path(__file__).parents[3] / "docs" / "redis.md"
@@ -60,3 +60,16 @@ async def test_sentinels_that_ask_for_a_password_are_content_with_the_documented
 async def test_an_address_of_sentinels_that_cannot_be_is_refused(url: str) -> None:
     with pytest.raises(UnknownStore):
         await open_store(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("sqlite:wigwag.db", "sqlite:wigwag.db"),
+        ("redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
+        ("redis://me:p@ss@h:1/0", "redis://…@h:1/0"),
+        ("redis+sentinel://:p@a:1,b:2/flags?sentinel_password=p", "redis+sentinel://…@a:1,b:2/flags?…"),
+    ],
+)
+def test_the_address_of_a_store_is_shown_without_its_passwords(url: str, shown: str) -> None:
+    assert without_passwords(url) == shown
