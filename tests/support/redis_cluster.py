@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from redis.crc import key_slot
 from redis.exceptions import RedisError
 
+from tests.support.certificates import Certificate
 from tests.support.redis_server import RedisServer, free_port
 
 SLOTS = 16384
@@ -15,15 +16,22 @@ PRIMARIES = 3
 
 
 class RedisCluster:
-    """`nodes` are the primaries, then the replicas, which are of the primary that has the environment `production`."""
+    """`nodes` are the primaries, then the replicas, which are of the primary that has the environment `production`.
 
-    def __init__(self, folder: Path, replicas: int = 0) -> None:
-        self.nodes = [_node(folder / f"node-{n}") for n in range(PRIMARIES + replicas)]
+    With a certificate all of them talk to each other, and to wigwag, over TLS; tests still ask without.
+    """
+
+    def __init__(self, folder: Path, replicas: int = 0, certificate: Certificate | None = None) -> None:
+        self._certificate = certificate
+        self.nodes = [_node(folder / f"node-{n}", certificate) for n in range(PRIMARIES + replicas)]
 
     @property
     def url(self) -> str:
         """The store, by two of its nodes."""
-        return f"redis+cluster://{','.join(f'127.0.0.1:{node.port}' for node in self.nodes[:2])}"
+        hosts = ",".join(f"127.0.0.1:{_port(node)}" for node in self.nodes[:2])
+        if self._certificate is None:
+            return f"redis+cluster://{hosts}"
+        return f"rediss+cluster://{hosts}?{self._certificate.query}"
 
     def primary_of(self, environment: str) -> RedisServer:
         """Return the node that had an environment at the beginning."""
@@ -38,7 +46,7 @@ class RedisCluster:
             first, last = -(-n * SLOTS // PRIMARIES), -(-(n + 1) * SLOTS // PRIMARIES) - 1
             await ask(node, "CLUSTER", "ADDSLOTSRANGE", first, last)
         for node in self.nodes[1:]:
-            await ask(node, "CLUSTER", "MEET", "127.0.0.1", self.nodes[0].port, node_bus(self.nodes[0]))
+            await ask(node, "CLUSTER", "MEET", "127.0.0.1", _port(self.nodes[0]), node_bus(self.nodes[0]))
         async with asyncio.timeout(30):
             for node in self.nodes:
                 while not await self._well(node):
@@ -63,9 +71,15 @@ class RedisCluster:
         return b"cluster_state:ok" in said and f"cluster_known_nodes:{len(self.nodes)}".encode() in said
 
 
-def _node(folder: Path) -> RedisServer:
+def _node(folder: Path, certificate: Certificate | None) -> RedisServer:
     options = {"cluster-enabled": "yes", "cluster-node-timeout": 1000, "cluster-port": free_port()}
-    return RedisServer(folder, {**options, "repl-diskless-sync-delay": 0})
+    tls = {**certificate.of_redis(free_port()), "tls-cluster": "yes"} if certificate else {}
+    return RedisServer(folder, {**options, "repl-diskless-sync-delay": 0, **tls})
+
+
+def _port(node: RedisServer) -> int:
+    """Return where a node is known to the others."""
+    return int(str(node.options.get("tls-port", node.port)))
 
 
 def node_bus(node: RedisServer) -> int:

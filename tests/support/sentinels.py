@@ -7,26 +7,38 @@ from typing import Self
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from tests.support.certificates import Certificate
 from tests.support.redis_server import RedisServer, free_port, redis_binary
 
 SERVICE = "flags"
 
 
 class Sentinels:
-    """Begins with `servers[0]` as the primary. `url` names the three Sentinels."""
+    """Begins with `servers[0]` as the primary. `url` names the three Sentinels.
 
-    def __init__(self, folder: Path, replicas: int = 1) -> None:
-        primary = RedisServer(folder / "redis-0")
-        of = {"replicaof": f"127.0.0.1 {primary.port}", "repl-diskless-sync-delay": 0}
-        self.servers = [primary, *(RedisServer(folder / f"redis-{n}", of) for n in range(1, replicas + 1))]
+    With a certificate all of them talk to each other, and to wigwag, over TLS; tests still ask without.
+    """
+
+    def __init__(self, folder: Path, replicas: int = 1, certificate: Certificate | None = None) -> None:
+        self._certificate = certificate
+        primary = RedisServer(folder / "redis-0", self._tls())
+        self._primary_port = primary.options.get("tls-port", primary.port)
+        of = {"replicaof": f"127.0.0.1 {self._primary_port}", "repl-diskless-sync-delay": 0}
+        others = (RedisServer(folder / f"redis-{n}", {**of, **self._tls()}) for n in range(1, replicas + 1))
+        self.servers = [primary, *others]
         self._folder = folder
         self.ports = [free_port() for _ in range(3)]
+        self._tls_ports = {port: free_port() for port in self.ports}
         self._processes: list[asyncio.subprocess.Process] = []
 
     @property
     def url(self) -> str:
         """The store."""
-        return f"redis+sentinel://{','.join(f'127.0.0.1:{port}' for port in self.ports)}/{SERVICE}/0"
+        ports = self._tls_ports.values() if self._certificate else self.ports
+        hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+        if self._certificate is None:
+            return f"redis+sentinel://{hosts}/{SERVICE}/0"
+        return f"rediss+sentinel://{hosts}/{SERVICE}/0?{self._certificate.query}"
 
     async def __aenter__(self) -> Self:
         """Start all of it, and wait until each Sentinel knows the others and the replicas."""
@@ -47,13 +59,19 @@ class Sentinels:
         for server in self.servers:
             await server.stop(hard=True)
 
+    def _tls(self) -> dict[str, object]:
+        return self._certificate.of_redis(free_port()) if self._certificate else {}
+
     async def _start(self, port: int) -> None:
         file = self._folder / f"sentinel-{port}.conf"
-        file.write_text(
-            f"port {port}\nbind 127.0.0.1\nlogfile {self._folder}/sentinel-{port}.log\n"
-            f"sentinel monitor {SERVICE} 127.0.0.1 {self.servers[0].port} 2\n"
-            f"sentinel down-after-milliseconds {SERVICE} 500\nsentinel failover-timeout {SERVICE} 3000\n"
-        )
+        tls = self._certificate.of_redis(self._tls_ports[port]) if self._certificate else {}
+        lines = [
+            *(f"{name} {value}" for name, value in tls.items()),
+            f"port {port}\nbind 127.0.0.1\nlogfile {self._folder}/sentinel-{port}.log",
+            f"sentinel monitor {SERVICE} 127.0.0.1 {self._primary_port} 2",
+            f"sentinel down-after-milliseconds {SERVICE} 500\nsentinel failover-timeout {SERVICE} 3000\n",
+        ]
+        file.write_text("\n".join(lines))
         self._processes.append(
             await asyncio.create_subprocess_exec(
                 *(redis_binary(), str(file), "--sentinel"), stdout=asyncio.subprocess.DEVNULL

@@ -45,9 +45,8 @@ class SentinelLink:
         tls = {**hosts.tls_options, "ssl": True} if hosts.tls else {}
         login = {name.removeprefix("sentinel_"): hosts.extra.get(name) for name in LOGIN}
         self._sentinels = Sentinels(hosts.addresses, sentinel_kwargs={**options, **login, **tls})  # type: ignore[no-untyped-call]
-        self._redis: Redis = self._sentinels.master_for(
-            service, **{**options, **hosts.options, "db": int(database)}, **tls
-        )
+        of_redis = {**options, **hosts.options, **tls, "db": int(database)}
+        self._redis: Redis = self._sentinels.master_for(service, **of_redis)
 
     def at(self, key: str) -> Redis:  # noqa: ARG002 - every key is there
         """Return the primary."""

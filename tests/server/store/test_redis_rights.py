@@ -1,7 +1,6 @@
 """A server gets along with the rights that the docs tell to give it, and with no others; and over TLS."""
 
 import re
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,8 +10,10 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from tests.support.certificates import make_certificate
 from tests.support.redis_cluster import RedisCluster
 from tests.support.redis_server import RedisServer, built_with_tls, free_port
+from tests.support.sentinels import Sentinels
 from tests.support.server import Server, running
 from tests.support.waiting import until
 
@@ -84,28 +85,26 @@ async def _use_everything(server: Server) -> None:
 
 @pytest.mark.skipif(not built_with_tls(), reason="this redis-server was built without TLS")
 async def test_redis_over_tls_with_certificates_on_both_sides_and_no_other_is_trusted(tmp_path: Path) -> None:
-    certificate, key = _make_certificate(tmp_path, "mine")
-    other, _ = _make_certificate(tmp_path, "other")
+    mine, other = make_certificate(tmp_path), make_certificate(tmp_path, "other")
     port = free_port()
-    options = {"tls-port": port, "tls-cert-file": certificate, "tls-key-file": key, "tls-ca-cert-file": certificate}
-    mine = f"ssl_certfile={certificate}&ssl_keyfile={key}"
-    async with RedisServer(tmp_path / "redis", options):
+    async with RedisServer(tmp_path / "redis", mine.of_redis(port)):
         url = f"rediss://127.0.0.1:{port}/0"
-        async with running(f"{url}?ssl_ca_certs={certificate}&{mine}", data_dir=tmp_path / "data") as server:
+        async with running(f"{url}?{mine.query}", data_dir=tmp_path / "data") as server:
             await _use_everything(server)
-            key_of_apps = server.key
-        for trusted, shown in ((other, f"&{mine}"), (certificate, "")):
-            async with running(
-                f"{url}?ssl_ca_certs={trusted}{shown}", data_dir=tmp_path / "data", key=key_of_apps, patience_s=0
-            ) as server:
+            key = server.key
+        for query in (other.query, mine.query.replace(f"ssl_ca_certs={mine.chain}", f"ssl_ca_certs={other.chain}")):
+            async with running(f"{url}?{query}", data_dir=tmp_path / "data", key=key, patience_s=0) as server:
                 system = server.services.system
                 await until(lambda: system.follower.last_error is not None, "what is wrong")  # noqa: B023
                 assert system.degraded
 
 
-def _make_certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    key, certificate = folder / f"{name}.key", folder / f"{name}.pem"
-    subject = ["-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"]
-    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *subject]
-    subprocess.run([*words, "-keyout", key, "-out", certificate], check=True, capture_output=True)
-    return certificate, key
+@pytest.mark.skipif(not built_with_tls(), reason="this redis-server was built without TLS")
+@pytest.mark.parametrize("kind", [Sentinels, RedisCluster])
+async def test_sentinels_and_a_cluster_over_tls(tmp_path: Path, kind: type[Sentinels] | type[RedisCluster]) -> None:
+    async with (
+        kind(tmp_path, 0, make_certificate(tmp_path)) as redis,
+        running(redis.url, data_dir=tmp_path / "data") as server,
+    ):
+        assert redis.url.startswith("rediss+")
+        await _use_everything(server)
