@@ -100,6 +100,7 @@ async def test_redis_over_tls_with_certificates_on_both_sides_and_no_other_is_tr
 
 
 @pytest.mark.skipif(not built_with_tls(), reason="this redis-server was built without TLS")
+@pytest.mark.long
 @pytest.mark.parametrize("kind", [Sentinels, RedisCluster])
 async def test_sentinels_and_a_cluster_over_tls(tmp_path: Path, kind: type[Sentinels] | type[RedisCluster]) -> None:
     async with (
