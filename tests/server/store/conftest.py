@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from tests.support.redis_cluster import RedisCluster
 from tests.support.redis_server import RedisServer
 from wigwag_server.store.redis import RedisStore
 from wigwag_server.store.sqlite import SqliteStore
@@ -14,14 +16,29 @@ SMALL_LOG_BYTES = 4096
 SETTLE_S = 0.1
 
 
-@pytest.fixture(params=["sqlite", "redis"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path, redis_server: RedisServer) -> AsyncIterator[Store]:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RedisCluster]:
+    """One Cluster for all tests that do it no harm."""
+    async with RedisCluster(tmp_path_factory.mktemp("cluster")) as made:
+        yield made
+
+
+@pytest.fixture
+async def cluster(shared_cluster: RedisCluster) -> RedisCluster:
+    """The shared Cluster, empty."""
+    await shared_cluster.flush()
+    return shared_cluster
+
+
+@pytest.fixture(params=["sqlite", "redis", "cluster"])
+async def store(
+    request: pytest.FixtureRequest, tmp_path: Path, redis_server: RedisServer, cluster: RedisCluster
+) -> AsyncIterator[Store]:
     made: Store
     if request.param == "sqlite":
         made = await SqliteStore.open(tmp_path / "flags.db", log_bytes=SMALL_LOG_BYTES, audit_bytes=SMALL_LOG_BYTES)
     else:
-        made = RedisStore.from_url(
-            redis_server.url, log_bytes=SMALL_LOG_BYTES, audit_bytes=SMALL_LOG_BYTES, settle_s=SETTLE_S
-        )
+        url = redis_server.url if request.param == "redis" else cluster.url
+        made = RedisStore.from_url(url, log_bytes=SMALL_LOG_BYTES, audit_bytes=SMALL_LOG_BYTES, settle_s=SETTLE_S)
     yield made
     await made.close()

@@ -1,10 +1,8 @@
 """Servers on a Redis Cluster: each environment is on one of its nodes, and it does not matter on which."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from redis.crc import key_slot
 
 from tests.support.redis_cluster import RedisCluster, ask
@@ -14,12 +12,6 @@ from wigwag_server.store.from_url import UnknownStore, open_store
 from wigwag_server.store.redis_cluster import nodes_of, owner_of
 
 ASKED = ("10.0.0.9", 7000)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RedisCluster]:
-    async with RedisCluster(tmp_path_factory.mktemp("cluster")) as made:
-        yield made
 
 
 async def test_servers_share_a_cluster_whose_environments_are_on_several_nodes(
