@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Protocol, Self
 
 import aiosqlite
-from redis.asyncio import Redis
 
 from wigwag_proto.audit import Recorded
 from wigwag_proto.errors import StoreUnavailable
 from wigwag_server.backup.backup_file import names_in
 from wigwag_server.store.from_url import open_store
-from wigwag_server.store.redis_link import connect, store_errors
+from wigwag_server.store.redis import ENVIRONMENTS
+from wigwag_server.store.redis_link import Link, connect, store_errors
 from wigwag_server.store.sqlite import SqliteStore
 from wigwag_server.store.store import Store
 
@@ -118,33 +118,38 @@ class SqliteTarget:
 class RedisTarget:
     """Redis. Servers show by their subscriptions."""
 
-    def __init__(self, store: Store, redis: Redis) -> None:
+    def __init__(self, store: Store, link: Link) -> None:
         self.store = store
-        self._redis = redis
+        self._link = link
 
     async def followers(self, environment: str) -> int:
-        """Return how many subscribe to the feed."""
+        """Return how many subscribe to the feed: in a Cluster also at a node that had the log before."""
+        feed, found = _key(environment, "feed"), 0
         with store_errors():
-            ((_, count),) = await self._redis.pubsub_numsub(_key(environment, "feed"))
-            return int(count)
+            await self._link.at(feed).ping()
+            for redis in self._link.everywhere():
+                ((_, count),) = await redis.pubsub_numsub(feed)
+                found += int(count)
+        return found
 
     async def drop(self, environment: str) -> None:
         """Delete the keys of the log; usage and the roster have their own, and stay."""
+        redis = self._link.at(_key(environment, "state"))
         with store_errors():
             own = [
                 _key(environment, each) for each in ("state", "records", "log", "settling", "offer", "audit", "chain")
             ]
-            touched = [key async for key in self._redis.scan_iter(match=_key(environment, "touched:*"), count=1000)]
+            touched = [key async for key in redis.scan_iter(match=_key(environment, "touched:*"), count=1000)]
             for first in range(0, len(touched), 1000):
-                await self._redis.delete(*touched[first : first + 1000])
-            await self._redis.delete(*own)
-            await self._redis.srem("wigwag:environments", environment)
+                await redis.delete(*touched[first : first + 1000])
+            await redis.delete(*own)
+            await self._link.at(ENVIRONMENTS).srem(ENVIRONMENTS, environment)
 
     async def put_audit(self, environment: str, entries: Sequence[Recorded]) -> None:
         """Add them to the stream and to the index."""
         last, size = entries[-1], sum(len(each.data) for each in entries)
         with store_errors():
-            async with self._redis.pipeline(transaction=True) as pipeline:
+            async with self._link.at(_key(environment, "audit")).pipeline(transaction=True) as pipeline:
                 for each in entries:
                     fields = {"link": each.link, "data": each.data}
                     pipeline.xadd(_key(environment, "audit"), fields, id=f"{each.sequence}-0")  # type: ignore[arg-type]  # its dict is invariant
@@ -157,7 +162,7 @@ class RedisTarget:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._redis.aclose()
+        await self._link.close()
         await self.store.close()
 
 

@@ -5,7 +5,7 @@ nothing of the store has to know. Which node that is, each new connection asks; 
 elsewhere is given up, as it would be where the node had died.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from redis.asyncio import Connection, ConnectionPool, Redis, SSLConnection
@@ -75,6 +75,10 @@ class ClusterLink:
             kind = SlotConnectionTls if self._tls else SlotConnection
             self._slots[slot] = Redis.from_pool(ConnectionPool(connection_class=kind, owner=owner, **self._options))
         return self._slots[slot]
+
+    def everywhere(self) -> Sequence[Redis]:
+        """Return the nodes; all of them are known once anything was asked for."""
+        return list(self._nodes.values())
 
     async def close(self) -> None:
         """Close every connection."""
