@@ -40,19 +40,19 @@ async def key_for_relays(central: RestartableServer) -> str:
 async def test_an_upstream_that_dies_is_not_noticed_behind_a_relay_and_followed_again_when_it_is_back(
     central: RestartableServer, tmp_path: Path
 ) -> None:
-    async with RelayProcess(tmp_path / "relay", central.url, await key_for_relays(central)) as relay:
-        async with relay.client(central.key) as flags:
+    key = await key_for_relays(central)
+    async with relaying(central.url, key, tmp_path / "relay", app_key=central.key) as relay:
+        async with relay.client(patience=HASTY) as flags:
             assert flags.is_enabled("checkout")
             await central.stop(hard=True)
 
             async def degraded() -> bool:
-                status, body = await relay.readiness()
-                assert status == 200
-                return bool(body["environments"]["production"]["degraded"])
+                answer = await relay.ask("GET", "/readyz", token=None)
+                assert answer.status == 200
+                return bool(answer.body["environments"]["production"]["degraded"])
 
-            while not await degraded():
-                pass
-            async with relay.client(central.key) as late:
+            await until_async(degraded, "the loss to be noticed")
+            async with relay.client(patience=HASTY) as late:
                 assert late.is_enabled("checkout")
                 assert late.status.connected
             assert flags.status.connected
@@ -61,7 +61,7 @@ async def test_an_upstream_that_dies_is_not_noticed_behind_a_relay_and_followed_
             await until(lambda: not flags.is_enabled("checkout"), "the kill")
 
 
-@pytest.mark.parametrize("hard", [True, False])
+@pytest.mark.parametrize("hard", [True, pytest.param(False, marks=pytest.mark.long)])
 async def test_a_relay_that_starts_while_its_upstream_is_away_serves_what_it_served_last(
     central: RestartableServer, tmp_path: Path, hard: bool
 ) -> None:
@@ -91,9 +91,9 @@ async def test_a_kill_goes_through_two_levels_of_relays_and_so_does_a_revoked_ke
 ) -> None:
     key = await key_for_relays(central)
     async with RelayProcess(tmp_path / "upper", central.url, key) as upper:
-        async with RelayProcess(tmp_path / "lower", upper.url, key) as lower:
+        async with relaying(upper.url, key, tmp_path / "lower", app_key=central.key) as lower:
             _, made = await central._request("POST", "/admin/keys", json={"kind": "server"})
-            async with lower.client(central.key) as flags, lower.client(made["key"]) as other:
+            async with lower.client(patience=HASTY) as flags, lower.client(made["key"], patience=HASTY) as other:
                 await until(lambda: other.status.connected, "the new key to be known below")
                 assert await central.ask("POST", "/admin/flags/checkout/kill") == 200
                 await until(lambda: not flags.is_enabled("checkout"), "the kill")
