@@ -54,7 +54,7 @@ def serve(
         typer.Option(
             envvar="WIGWAG_SERVER_STORE",
             metavar="URL",
-            help="sqlite:FILE, redis://HOST:PORT/DB, or redis+sentinel://HOST:PORT,HOST:PORT/SERVICE/DB.",
+            help="sqlite:FILE, redis://HOST:PORT/DB, redis+sentinel://HOST,HOST/SERVICE, or redis+cluster://HOST,HOST.",
         ),
     ] = DEFAULT_STORE,
     upstream: Annotated[

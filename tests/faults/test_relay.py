@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -14,7 +15,7 @@ from tests.support.redis_server import RedisServer
 from tests.support.relays import HASTY, RelayProcess, relay_key, relaying
 from tests.support.restartable import RestartableServer
 from tests.support.server import running
-from tests.support.waiting import until
+from tests.support.waiting import until, until_async
 from wigwag import FlagClient, Reason, Settings
 from wigwag_proto.commit import Cursor
 
@@ -39,19 +40,19 @@ async def key_for_relays(central: RestartableServer) -> str:
 async def test_an_upstream_that_dies_is_not_noticed_behind_a_relay_and_followed_again_when_it_is_back(
     central: RestartableServer, tmp_path: Path
 ) -> None:
-    async with RelayProcess(tmp_path / "relay", central.url, await key_for_relays(central)) as relay:
-        async with relay.client(central.key) as flags:
+    key = await key_for_relays(central)
+    async with relaying(central.url, key, tmp_path / "relay", app_key=central.key) as relay:
+        async with relay.client(patience=HASTY) as flags:
             assert flags.is_enabled("checkout")
             await central.stop(hard=True)
 
             async def degraded() -> bool:
-                status, body = await relay.readiness()
-                assert status == 200
-                return bool(body["environments"]["production"]["degraded"])
+                answer = await relay.ask("GET", "/readyz", token=None)
+                assert answer.status == 200
+                return bool(answer.body["environments"]["production"]["degraded"])
 
-            while not await degraded():
-                pass
-            async with relay.client(central.key) as late:
+            await until_async(degraded, "the loss to be noticed")
+            async with relay.client(patience=HASTY) as late:
                 assert late.is_enabled("checkout")
                 assert late.status.connected
             assert flags.status.connected
@@ -60,7 +61,7 @@ async def test_an_upstream_that_dies_is_not_noticed_behind_a_relay_and_followed_
             await until(lambda: not flags.is_enabled("checkout"), "the kill")
 
 
-@pytest.mark.parametrize("hard", [True, False])
+@pytest.mark.parametrize("hard", [True, pytest.param(False, marks=pytest.mark.long)])
 async def test_a_relay_that_starts_while_its_upstream_is_away_serves_what_it_served_last(
     central: RestartableServer, tmp_path: Path, hard: bool
 ) -> None:
@@ -90,9 +91,9 @@ async def test_a_kill_goes_through_two_levels_of_relays_and_so_does_a_revoked_ke
 ) -> None:
     key = await key_for_relays(central)
     async with RelayProcess(tmp_path / "upper", central.url, key) as upper:
-        async with RelayProcess(tmp_path / "lower", upper.url, key) as lower:
+        async with relaying(upper.url, key, tmp_path / "lower", app_key=central.key) as lower:
             _, made = await central._request("POST", "/admin/keys", json={"kind": "server"})
-            async with lower.client(central.key) as flags, lower.client(made["key"]) as other:
+            async with lower.client(patience=HASTY) as flags, lower.client(made["key"], patience=HASTY) as other:
                 await until(lambda: other.status.connected, "the new key to be known below")
                 assert await central.ask("POST", "/admin/flags/checkout/kill") == 200
                 await until(lambda: not flags.is_enabled("checkout"), "the kill")
@@ -224,6 +225,49 @@ async def test_a_client_that_knows_more_than_relay_and_upstream_is_heard_by_the_
                     lambda: replica.cursor is not None and replica.cursor.epoch.generation > known.epoch.generation,
                     "the new history at the relay",
                 )
+
+
+async def test_who_is_behind_a_relay_that_is_cut_off_is_unknown_until_the_kill_is_known_to_be_there(
+    tmp_path: Path,
+) -> None:
+    async with running(f"sqlite:{tmp_path / 'f.db'}", heartbeat_s=0.1) as central:
+        await central.put("checkout", enabled=True)
+        host, port = central.url.removeprefix("http://").split(":")
+        async with proxying(host, int(port)) as proxy:
+            url, key = f"http://127.0.0.1:{proxy.port}", await relay_key(central)
+            async with (
+                relaying(url, key, tmp_path / "relay", app_key=central.key, heartbeat_s=0.1) as relay,
+                relay.client() as flags,
+            ):
+                await until(lambda: flags.status.connected, "a stream")
+
+                async def instances() -> Any:
+                    return (await central.ask("GET", "/admin/instances")).body
+
+                await until_async(lambda: _one_is(instances, "stream"), "its seat")
+                proxy.refuse()
+                proxy.cut()
+                revision = (await central.kill("checkout"))["revision"]
+
+                async def verdict() -> Any:
+                    return (await central.ask("GET", f"/admin/propagation/{revision}")).body
+
+                await until_async(lambda: _one_is(instances, "unknown"), "its server to be missed")
+                told = await verdict()
+                assert (told["complete"], [each["relays"] for each in told["unknown"]]) == (False, [["relay"]])
+                assert flags.is_enabled("checkout")
+                proxy.refuse(refusing=False)
+                await until(lambda: not flags.is_enabled("checkout"), "the kill")
+
+                async def complete() -> bool:
+                    return bool((await verdict())["complete"])
+
+                await until_async(complete, "the confirmation")
+                assert (await verdict())["counts"]["confirmed"] == 1
+
+
+async def _one_is(instances: Callable[[], Awaitable[Any]], state: str) -> bool:
+    return [each["state"] for each in (await instances())["instances"]] == [state]
 
 
 @pytest.mark.long

@@ -4,9 +4,25 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from tests.support.redis_cluster import RedisCluster
 from tests.support.redis_server import RedisServer
 from tests.support.server import Server, running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RedisCluster]:
+    """One Cluster for all tests that do it no harm."""
+    async with RedisCluster(tmp_path_factory.mktemp("cluster")) as made:
+        yield made
+
+
+@pytest.fixture
+async def cluster(shared_cluster: RedisCluster) -> RedisCluster:
+    """The shared Cluster, empty."""
+    await shared_cluster.flush()
+    return shared_cluster
 
 
 @pytest.fixture(params=["sqlite", "redis"])

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.processes import run_command
+from tests.support.redis_cluster import RedisCluster
 from tests.support.redis_server import RedisServer
 from tests.support.server import Server, running
 from tests.support.waiting import until
@@ -23,8 +24,8 @@ STORES = ("sqlite", "redis")
 
 
 @pytest.fixture
-def urls(tmp_path: Path, redis_server: RedisServer) -> dict[str, str]:
-    return {"sqlite": f"sqlite:{tmp_path / 'flags.db'}", "redis": redis_server.url}
+def urls(tmp_path: Path, redis_server: RedisServer, cluster: RedisCluster) -> dict[str, str]:
+    return {"sqlite": f"sqlite:{tmp_path / 'flags.db'}", "redis": redis_server.url, "cluster": cluster.url}
 
 
 async def filled(server: Server) -> None:
@@ -93,7 +94,7 @@ async def test_what_was_backed_up_beside_a_running_server_comes_back_in_any_stor
         await again.put("checkout", enabled=False)  # and it can be written to
 
 
-@pytest.mark.parametrize("kind", STORES)
+@pytest.mark.parametrize("kind", [*STORES, "cluster"])
 async def test_a_client_that_holds_a_later_state_takes_the_restored_one(
     kind: str, urls: dict[str, str], redis_server: RedisServer, tmp_path: Path
 ) -> None:
@@ -113,7 +114,7 @@ async def test_a_client_that_holds_a_later_state_takes_the_restored_one(
             assert not client.is_enabled("later")
 
 
-@pytest.mark.parametrize("kind", STORES)
+@pytest.mark.parametrize("kind", [*STORES, "cluster"])
 async def test_nothing_is_restored_over_something_unless_asked_and_then_that_is_kept(
     kind: str, urls: dict[str, str], tmp_path: Path
 ) -> None:
@@ -135,20 +136,20 @@ def records_of(path: Path) -> set[str]:
     return {f"{line.kind}/{line.key}" for line in read(path) if isinstance(line, Record)}
 
 
-@pytest.mark.parametrize("kind", STORES)
+@pytest.mark.parametrize("kind", [*STORES, "cluster"])
 async def test_a_store_that_servers_follow_is_left_alone(kind: str, urls: dict[str, str], tmp_path: Path) -> None:
     backup = tmp_path / "flags.backup"
     async with running(urls[kind]) as server:
         await server.put("checkout", enabled=True)
         await back_up_to(urls[kind], backup)
         await server.put("checkout", enabled=False)
-        with pytest.raises(NotRestored if kind == "redis" else StoreInUse):
+        with pytest.raises(StoreInUse if kind == "sqlite" else NotRestored):
             await restore_from(backup, urls[kind], tmp_path / "aside")
         assert (await seen(server))["flags"][0]["enabled"] is False
     assert not (tmp_path / "aside").exists()
 
 
-@pytest.mark.parametrize("kind", STORES)
+@pytest.mark.parametrize("kind", [*STORES, "cluster"])
 async def test_a_backup_that_fails_half_way_leaves_nothing(kind: str, urls: dict[str, str], tmp_path: Path) -> None:
     bad = tmp_path / "bad"
     with bad.open("wb") as file:

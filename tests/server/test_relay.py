@@ -82,6 +82,25 @@ async def test_browsers_are_answered_as_by_the_upstream(upstream: Server, relay:
     assert (await relay.ask("GET", "/api/flags/checkout", token=key)).body == {"enabled": True}
 
 
+async def test_browsers_hear_of_changes_from_a_relay_until_their_key_is_revoked(
+    upstream: Server, relay: Server
+) -> None:
+    made = (await upstream.ask("POST", "/admin/keys", json={"kind": "client", "name": "shop"})).body
+    await until(lambda: relay.services.keys.find(made["key"]) is not None, "the key")
+    everything = await relay.ask("POST", "/ofrep/v1/evaluate/flags", token=made["key"], json={})
+    uri = everything.body["eventStreams"][0]["endpoint"]["requestUri"]
+    async with timeout(10), relay.session.get(relay.url + uri) as events:
+        assert b"refetchEvaluation" in await events.content.readuntil(b"\n\n")
+        await upstream.kill("checkout")
+        assert b"refetchEvaluation" in await events.content.readuntil(b"\n\n")
+        held = {"If-None-Match": everything.headers["ETag"]}
+        again = await relay.ask("POST", "/ofrep/v1/evaluate/flags", token=made["key"], json={}, headers=held)
+        assert again.body["flags"][0]["metadata"]["wigwagReason"] == "KILLED"
+        await upstream.ask("DELETE", f"/admin/keys/{made['id']}")
+        await events.content.read()  # to its end
+    assert (await relay.ask("POST", "/ofrep/v1/evaluate/flags", token=made["key"], json={})).status == 401
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [

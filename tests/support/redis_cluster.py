@@ -37,6 +37,11 @@ class RedisCluster:
         """Return the node that had an environment at the beginning."""
         return self.nodes[key_slot(f"wigwag:{{{environment}}}:state".encode()) * PRIMARIES // SLOTS]
 
+    async def flush(self) -> None:
+        """Forget everything."""
+        for node in self.nodes[:PRIMARIES]:
+            await ask(node, "FLUSHALL")
+
     async def __aenter__(self) -> Self:
         """Start all of it, and wait until each node says that the whole is well."""
         for node in self.nodes:

@@ -123,17 +123,22 @@ class RedisTarget:
         self._link = link
 
     async def followers(self, environment: str) -> int:
-        """Return how many subscribe to the feed."""
-        feed = _key(environment, "feed")
+        """Return how many subscribe to the feed: in a Cluster also at a node that had the log before."""
+        feed, found = _key(environment, "feed"), 0
         with store_errors():
-            ((_, count),) = await self._link.at(feed).pubsub_numsub(feed)
-            return int(count)
+            await self._link.at(feed).ping()
+            for redis in self._link.everywhere():
+                ((_, count),) = await redis.pubsub_numsub(feed)
+                found += int(count)
+        return found
 
     async def drop(self, environment: str) -> None:
         """Delete the keys of the log; usage and the roster have their own, and stay."""
-        own = [_key(environment, each) for each in ("state", "records", "log", "settling", "offer", "audit", "chain")]
+        redis = self._link.at(_key(environment, "state"))
         with store_errors():
-            redis = self._link.at(own[0])
+            own = [
+                _key(environment, each) for each in ("state", "records", "log", "settling", "offer", "audit", "chain")
+            ]
             touched = [key async for key in redis.scan_iter(match=_key(environment, "touched:*"), count=1000)]
             for first in range(0, len(touched), 1000):
                 await redis.delete(*touched[first : first + 1000])
@@ -143,14 +148,14 @@ class RedisTarget:
     async def put_audit(self, environment: str, entries: Sequence[Recorded]) -> None:
         """Add them to the stream and to the index."""
         last, size = entries[-1], sum(len(each.data) for each in entries)
-        audit, chain = _key(environment, "audit"), _key(environment, "chain")
         with store_errors():
-            async with self._link.at(audit).pipeline(transaction=True) as pipeline:
+            async with self._link.at(_key(environment, "audit")).pipeline(transaction=True) as pipeline:
                 for each in entries:
                     fields = {"link": each.link, "data": each.data}
-                    pipeline.xadd(audit, fields, id=f"{each.sequence}-0")  # type: ignore[arg-type]  # its dict is invariant
+                    pipeline.xadd(_key(environment, "audit"), fields, id=f"{each.sequence}-0")  # type: ignore[arg-type]  # its dict is invariant
                 for sequence, name in names_in(entries):
                     pipeline.zadd(_key(environment, f"touched:{name}"), {f"{sequence}-0": sequence})
+                chain = _key(environment, "chain")
                 pipeline.hset(chain, mapping={"sequence": str(last.sequence), "link": last.link})
                 pipeline.hincrby(chain, "bytes", size)
                 await pipeline.execute()

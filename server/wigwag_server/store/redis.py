@@ -2,7 +2,8 @@
 
 All keys of an environment share one hash tag:
 
-    wigwag:{production}:state     hash: epoch, revision, head, at, bytes, run, parent, format, count (of the records)
+    wigwag:{production}:state     hash: epoch, revision, head, at, bytes, run, parent, format, count (of the records),
+                                  waits (counted up to be waited for)
     wigwag:{production}:records   hash: "flag/checkout" to its JSON
     wigwag:{production}:log       stream of recent commits; the ids are the revisions
     wigwag:{production}:settling  hash, and
@@ -119,9 +120,9 @@ class RedisStore:
                     args += [f"{kind}/{key}", encode(value)]
         keys = [_key(environment, name) for name in ("state", "log", "records", "settling", "offer")]
         with _errors():
-            head = _head(await self._settle(keys=keys, args=args))
+            # First, since a log that is not named here is in no backup.
             await self._link.at(ENVIRONMENTS).sadd(ENVIRONMENTS, environment)
-            return head
+            return _head(await self._settle(keys=keys, args=args))
 
     async def renew(self, environment: str, cursor: Cursor, epoch: Epoch) -> Head:
         """Begin a new history with the state at `cursor`."""

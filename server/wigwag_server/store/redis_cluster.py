@@ -5,7 +5,7 @@ nothing of the store has to know. Which node that is, each new connection asks; 
 elsewhere is given up, as it would be where the node had died.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from redis.asyncio import Connection, ConnectionPool, Redis, SSLConnection
@@ -25,21 +25,29 @@ Owner = Callable[[], Awaitable[Address]]
 class SlotConnection(Connection):
     """A connection to whoever has a slot at the moment when it is made."""
 
-    def __init__(self, *, owner: Owner, **options: Any) -> None:
+    def __init__(self, *, owner: Owner, doubt: Callable[[], None], **options: Any) -> None:
+        """`doubt` is told when the answer of `owner` has led astray."""
         self._owner = owner
+        self._doubt = doubt
         super().__init__(**options)
 
     async def connect(self) -> None:
         """Ask who has the slot, and connect to that node. Raises RedisError."""
-        if not self.is_connected:
-            self.host, self.port = await self._owner()
-        await super().connect()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+        if self.is_connected:
+            return
+        self.host, self.port = await self._owner()
+        try:
+            await super().connect()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+        except RedisError:
+            self._doubt()
+            raise
 
     async def read_response(self, *args: Any, **options: Any) -> Any:
         """Read an answer. Raises RedisError, and ConnectionError where the slot is elsewhere."""
         try:
             return await super().read_response(*args, **options)
         except ELSEWHERE as error:
+            self._doubt()
             await self.disconnect()
             raise ConnectionError(f"the slot is elsewhere: {error}") from error
 
@@ -73,8 +81,13 @@ class ClusterLink:
                 return await self._owner(slot)
 
             kind = SlotConnectionTls if self._tls else SlotConnection
-            self._slots[slot] = Redis.from_pool(ConnectionPool(connection_class=kind, owner=owner, **self._options))
+            pool = ConnectionPool(connection_class=kind, owner=owner, doubt=self._doubt, **self._options)
+            self._slots[slot] = Redis.from_pool(pool)
         return self._slots[slot]
+
+    def everywhere(self) -> Sequence[Redis]:
+        """Return the nodes; all of them are known once anything was asked for."""
+        return list(self._nodes.values())
 
     async def close(self) -> None:
         """Close every connection."""
@@ -95,6 +108,10 @@ class ClusterLink:
             if found is not None:
                 return found
         raise ConnectionError(f"no node of the cluster says who has slot {slot}{why}")
+
+    def _doubt(self) -> None:
+        """Ask others first from now on: a node that is cut off from them goes on saying what was."""
+        self._order.append(self._order.pop(0))
 
     def _learn(self, asked: Address, ranges: Any) -> None:
         for address in nodes_of(ranges, asked):

@@ -31,6 +31,9 @@ class Link(Protocol):
     def at(self, key: str) -> Redis:
         """Return the Redis that has a key, and all others of the same hash tag."""
 
+    def everywhere(self) -> Sequence[Redis]:
+        """Return each Redis at which somebody may have subscribed to something, as far as they are known."""
+
     async def close(self) -> None:
         """Close every connection."""
 
@@ -44,6 +47,10 @@ class OneLink:
     def at(self, key: str) -> Redis:  # noqa: ARG002 - every key is there
         """Return that one."""
         return self._redis
+
+    def everywhere(self) -> Sequence[Redis]:
+        """Return that one."""
+        return [self._redis]
 
     async def close(self) -> None:
         """Close every connection."""

@@ -1,6 +1,7 @@
 """Connections to whatever Sentinels say is the primary."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 from redis.asyncio import Redis
@@ -51,6 +52,10 @@ class SentinelLink:
     def at(self, key: str) -> Redis:  # noqa: ARG002 - every key is there
         """Return the primary."""
         return self._redis
+
+    def everywhere(self) -> Sequence[Redis]:
+        """Return the primary."""
+        return [self._redis]
 
     async def close(self) -> None:
         """Close every connection, also those to Sentinels, which the library leaves open."""

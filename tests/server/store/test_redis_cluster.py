@@ -1,25 +1,19 @@
 """Servers on a Redis Cluster: each environment is on one of its nodes, and it does not matter on which."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from redis.crc import key_slot
 
 from tests.support.redis_cluster import RedisCluster, ask
+from tests.support.redis_server import RedisServer
 from tests.support.server import running
 from tests.support.waiting import until
+from wigwag_proto.errors import StoreUnavailable
 from wigwag_server.store.from_url import UnknownStore, open_store
 from wigwag_server.store.redis_cluster import nodes_of, owner_of
 
 ASKED = ("10.0.0.9", 7000)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RedisCluster]:
-    async with RedisCluster(tmp_path_factory.mktemp("cluster")) as made:
-        yield made
 
 
 async def test_servers_share_a_cluster_whose_environments_are_on_several_nodes(
@@ -92,6 +86,28 @@ async def _move(cluster: RedisCluster, environment: str) -> None:
         await ask(source, "MIGRATE", "127.0.0.1", target.port, keys[0], 0, 1000)
     for node in (target, source, *cluster.nodes):
         await ask(node, "CLUSTER", "SETSLOT", slot, "NODE", ids[target])
+
+
+async def test_a_node_that_says_what_was_is_not_asked_again_and_again(cluster: RedisCluster) -> None:
+    slot = key_slot(b"{staging}")
+    owner = (await _owners(cluster, slot))[0]
+    wrong, liar = (node for node in cluster.nodes if node is not owner)
+    wrong_id = (await ask(wrong, "CLUSTER", "MYID")).decode()
+    # This is its own view alone, until it hears from the owner again.
+    await ask(liar, "CLUSTER", "SETSLOT", slot, "NODE", wrong_id)
+    store = await open_store(f"redis+cluster://127.0.0.1:{liar.port},127.0.0.1:{owner.port}")
+    with pytest.raises(StoreUnavailable, match="elsewhere"):
+        await store.head("staging")
+    assert await store.head("staging") is not None
+    await store.close()
+
+
+async def _owners(cluster: RedisCluster, slot: int) -> list[RedisServer]:
+    """Return the nodes, the one that has a slot first."""
+    told = await ask(cluster.nodes[0], "CLUSTER", "SLOTS")
+    address = owner_of(slot, told, ("127.0.0.1", cluster.nodes[0].port))
+    assert address is not None
+    return sorted(cluster.nodes, key=lambda node: node.port != address[1])
 
 
 @pytest.mark.parametrize("url", ["redis+cluster://", "redis+cluster://a:b", "redis+cluster://a:1/1"])

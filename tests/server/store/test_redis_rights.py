@@ -16,6 +16,8 @@ from tests.support.redis_server import RedisServer, built_with_tls, free_port
 from tests.support.sentinels import Sentinels
 from tests.support.server import Server, running
 from tests.support.waiting import until
+from wigwag_server.backup.backing_up import back_up, restore
+from wigwag_server.backup.target import open_source, open_target
 
 PAGE = Path(__file__).parents[3] / "docs" / "redis.md"
 
@@ -30,6 +32,13 @@ def documented_rights() -> list[str]:
     assert line is not None
     assert LATER in PAGE.read_text()
     return line.group(1).replace("\\\n", " ").replace("PASSWORD", "secret").split()
+
+
+def documented_rights_to_restore() -> list[str]:
+    """Return the words that the docs add for who restores a backup."""
+    words = re.search(r"restores one needs `(.+?)`", PAGE.read_text())
+    assert words is not None
+    return words.group(1).split()
 
 
 async def ask(redis: Redis, *words: str) -> Any:
@@ -59,6 +68,16 @@ async def test_the_documented_rights_are_enough_and_none_is_missed(
     async with running(url, data_dir=tmp_path / "data") as server:
         await _use_everything(server)
         await server.services.instances.roster.reap("production")
+        source = await open_source(url)
+        await back_up(source, tmp_path / "backup")
+        await source.close()
+    for node in nodes:
+        async with node.connection() as admin:
+            assert await ask(admin, "ACL", "LOG") == [], "what the docs do not permit was asked for"
+            await ask(admin, "ACL", "SETUSER", "wigwag", *documented_rights_to_restore())
+    target = await open_target(url)
+    await restore(target, tmp_path / "backup", set_aside=tmp_path / "aside")
+    await target.close()
     for node in nodes:
         async with node.connection() as admin:
             assert await ask(admin, "ACL", "LOG") == [], "what the docs do not permit was asked for"
@@ -100,6 +119,7 @@ async def test_redis_over_tls_with_certificates_on_both_sides_and_no_other_is_tr
 
 
 @pytest.mark.skipif(not built_with_tls(), reason="this redis-server was built without TLS")
+@pytest.mark.long
 @pytest.mark.parametrize("kind", [Sentinels, RedisCluster])
 async def test_sentinels_and_a_cluster_over_tls(tmp_path: Path, kind: type[Sentinels] | type[RedisCluster]) -> None:
     async with (
