@@ -6,7 +6,7 @@ PEERS := .venv-bench
 STORE ?=
 SEEDS ?= 1000
 
-.PHONY: help demo demo-rollout test test-long simulate lint format bench dist clean
+.PHONY: help demo demo-rollout test test-long simulate lint format docs bench dist clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -26,6 +26,14 @@ $(VENV)/.browser: $(VENV)/.installed
 		uv pip install --quiet --python $(BIN)/python --group browser --group release; \
 	else \
 		$(BIN)/python -m pip install --quiet --group browser --group release; \
+	fi
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.installed
+	@if command -v uv >/dev/null 2>&1; then \
+		uv pip install --quiet --python $(BIN)/python --group docs; \
+	else \
+		$(BIN)/python -m pip install --quiet --group docs; \
 	fi
 	@touch $@
 
@@ -51,7 +59,7 @@ demo-rollout: $(VENV)/.installed ## a ramp that meets a bug and turns back: how 
 test: $(VENV)/.installed ## all tests that fit in five minutes, on real Redis and SQLite
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not long'
 
-test-long: $(VENV)/.browser ## the tests that take longer; needs chromium, and node with npm
+test-long: $(VENV)/.browser $(VENV)/.docs ## the tests that take longer; needs chromium, and node with npm
 	@$(BIN)/python -m pytest -m long
 
 simulate: $(VENV)/.installed ## many seeds of the simulation (SEEDS=10000)
@@ -65,6 +73,9 @@ lint: $(VENV)/.installed ## formatting, lint and types
 format: $(VENV)/.installed ## format in place, mend what lint can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.docs ## the documentation site, into build/site
+	@$(BIN)/python -m docs.site
 
 bench: $(PEERS)/.installed ## the benchmarks that fit in ten minutes; writes bench/results, and the figures in the pages
 	@$(PEERS)/bin/python -m bench.suite

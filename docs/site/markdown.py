@@ -1,13 +1,13 @@
 """From Markdown as GitHub shows it to Markdown as the site's generator reads it: links, anchors, marks. Pure."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from posixpath import normpath, relpath
 
 REPOSITORY = "https://github.com/wigwag/wigwag/blob/main/"
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s]+)(\))")
+LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 MARK = re.compile(r"^<!-- .* -->\n", re.MULTILINE)
 # What stands elsewhere in the repository, and is a page of the site.
@@ -29,11 +29,19 @@ def page_of(path: str) -> str | None:
     return f"images/{name}" if path.endswith((".svg", ".png")) else None
 
 
-def for_the_site(text: str, path: str) -> str:
+def title_of(text: str) -> str:
+    """Return the title of a page."""
+    heading = HEADING.search(text)
+    assert heading is not None, "a page begins with its title"
+    return heading[2]
+
+
+def for_the_site(text: str, path: str, titles: Mapping[str, str]) -> str:
     """Return the page of the repository at `path` as it stands on the site.
 
-    Links to pages and pictures lead to where these are on the site, all others into the repository. Headings keep the
-    anchors that GitHub gives them, which links and readers know.
+    Links to pages and pictures lead to where these are on the site, all others into the repository. A link that shows
+    the name of a page's file shows its title there: `titles` has it, by the page. Headings keep the anchors that GitHub
+    gives them, which links and readers know.
     """
     page = page_of(path)
     assert page is not None, f"{path} is no page"
@@ -41,7 +49,10 @@ def for_the_site(text: str, path: str) -> str:
     own_folder = str(PurePosixPath(page).parent)
 
     def link(found: re.Match[str]) -> str:
-        return f"{found[1]}{_target(found[2], folder, own_folder)}{found[3]}"
+        shown, to = found[1], normpath(f"{folder}/{found[2].partition('#')[0]}")
+        if shown.endswith(".md"):
+            shown = titles.get(page_of(to) or "", shown)
+        return f"[{shown}]({_target(found[2], folder, own_folder)})"
 
     return outside_of_blocks(text, lambda prose: LINK.sub(link, _anchored(MARK.sub("", prose))))
 

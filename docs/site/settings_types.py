@@ -8,7 +8,7 @@ from typing import Any
 import wigwag.settings
 import wigwag_proto.supervisor
 import wigwag_server.settings
-from docs.site.tables import cell, table
+from docs.site.tables import code, table
 
 INTRODUCTION = """# Settings, as types
 
@@ -35,7 +35,7 @@ def page() -> str:
     for title, kinds in TYPES:
         parts.append(f"## {title}")
         for kind in kinds:
-            rows = [(f"`{each.name}`", f"`{cell(str(_type(each)))}`", _default(each)) for each in fields(kind)]
+            rows = [(code(each.name), code(str(_type(each))), _default(each)) for each in fields(kind)]
             about = inspect.cleandoc(kind.__doc__ or "")
             parts += [f"### {kind.__module__}.{kind.__name__}", about, table(("field", "type", "default"), rows)]
     return "\n\n".join(parts) + "\n"
@@ -51,5 +51,6 @@ def _default(field: Field[Any]) -> str:
     if field.default is not MISSING:
         value = field.default
         return f"`{value!r}`" if not isinstance(value, Path) else f"`{value}`"
-    assert field.default_factory is not MISSING, f"{field.name} has no default"
-    return f"`{field.default_factory.__name__}()`"
+    factory: Any = field.default_factory
+    assert factory is not MISSING, f"{field.name} has no default"
+    return f"`{factory.__name__}()`"

@@ -5,7 +5,12 @@ from collections.abc import Iterable, Sequence
 
 def cell(text: str) -> str:
     """Return a text as it can stand in a table."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    return " ".join(text.split()).replace("|", "\\|").replace("[", "\\[")
+
+
+def code(text: str) -> str:
+    """Return a text as code in a table, where a bar would end the cell."""
+    return "`{}`".format(text.replace("|", "\\|"))
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

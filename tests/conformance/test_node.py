@@ -1,6 +1,6 @@
 """A client in another language, written from the documents alone: it passes the vectors, and follows a server.
 
-It is there to show that docs/protocol.md and docs/model.md say all that is needed. When a test here fails after a change
+It shows that docs/protocol.md and docs/model.md say all that is needed. When a test here fails after a change
 of the protocol, change the documents first, and the client by what they say.
 """
 

@@ -5,13 +5,12 @@ from typing import Any
 import pytest
 
 from tests.proto.test_vectors import cases
-from wigwag_proto.codec import commit_from_plain
+from wigwag_proto.codec import commit_from_plain, encode
 from wigwag_proto.commit import Cursor, Epoch
 from wigwag_proto.events import Emergencies, decode_event
 from wigwag_proto.replica import Applied, Replica
 from wigwag_proto.snapshot import snapshot_from_plain
 from wigwag_proto.sse import SseEvent, SseParser
-from wigwag_proto.codec import encode
 
 APPLIED = {Applied.NEW: "applied", Applied.KNOWN: "ignored", Applied.GAP: "gap"}
 
