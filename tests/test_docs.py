@@ -48,6 +48,7 @@ SHOWN_NOT_RUN = {
     "guarantees.md": ["make simulate SEEDS=10000", "python -m tests.simulation --seed 4711 --trace"],
     "integrations.md": ["python -m bench.integrations"],
     "performance.md": ["make bench"],
+    "quickstart.md": ['pip install "wigwag[server]"'],
     "settings.md": ["wigwag-server --store redis://127.0.0.1:6379/0 --reuse-port --data-dir /var/lib/wigwag/1 &"],
 }
 # Tests in tests/faults that have no row in docs/guarantees.md yet, as `test_x.py::test_name`.
