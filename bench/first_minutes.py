@@ -139,7 +139,7 @@ async def _flip_and_see(desk: Desk) -> tuple[dict[str, float], str]:
         said,
         "\n  … and in the terminal of watch.py:\n",
         seen[1],
-        "\n$ wigwag kill new_checkout --reason \"payments fail\"\n",
+        '\n$ wigwag kill new_checkout --reason "payments fail"\n',
         killed,
         "\n  … and in the terminal of watch.py:\n",
         seen[2],
