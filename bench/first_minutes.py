@@ -18,7 +18,8 @@ from typing import Any
 
 from bench.fresh import Fresh, build_wheel, make_fresh
 from bench.harness import report, show, table
-from bench.session import Advance, BenchFailed, run
+from bench.propagation_load import BenchFailed
+from bench.session import Advance, run
 
 PATIENCE_S = 30.0
 # What the page shows in place of what is different each time.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.harness import ROOT
-from bench.session import BenchFailed
+from bench.propagation_load import BenchFailed
 
 # What a new environment brings along, and what therefore is not counted.
 BEFORE = frozenset({"pip", "setuptools", "wheel"})

@@ -2,9 +2,10 @@
 
     python -m bench.install [--json] [--imports 15]
 
-The wheel of this checkout is installed into a fresh virtual environment, once for an app (`wigwag`) and once for a server
-(`wigwag[server]`): how many packages that are with all they need, how large, and how long `import wigwag` takes in a new
-process, with everything in the system's cache, beside the `import aiohttp` that is most of it. It needs a package index.
+The wheel of this checkout is installed into a fresh virtual environment, once for an app (`wigwag`) and once for a
+server (`wigwag[server]`): how many packages that are with all they need, how large, and how long `import wigwag` takes
+in a new process, with everything in the system's cache, beside the `import aiohttp` that is most of it. It needs a
+package index.
 """
 
 import argparse

@@ -1,6 +1,7 @@
-"""Figures in the README, `docs/performance.md` and `docs/quickstart.md`, written from the results; and all tables, in `tables.md`.
+"""Figures in the README, `docs/performance.md` and `docs/quickstart.md`, and all tables, in `tables.md`.
 
-A page has places for them: what stands between `<!-- figures: NAME -->` and `<!-- end of figures -->`.
+They are written from the results. A page has places for them: what stands between `<!-- figures: NAME -->` and
+`<!-- end of figures -->`.
 """
 
 import re

@@ -41,7 +41,7 @@ def test_the_quickstart_shows_the_program_that_the_server_prints() -> None:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_the_first_minutes_are_as_the_quickstart_says(tmp_path: Path) -> None:
-    result = await measure(tmp_path, lambda what, done, total: None)
+    result = await measure(tmp_path, lambda *_: None)
     page = (ROOT / "docs/quickstart.md").read_text(encoding="utf-8")
     assert result["transcript"].strip() in page
     assert not re.search(r"ww_\w+_\w", result["transcript"])
