@@ -10,7 +10,6 @@ package index.
 
 import argparse
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +35,20 @@ async def measure(imports: int, folder: Path, advance: Advance) -> dict[str, Any
             "tookS": time.monotonic() - began,
             "packages": fresh.packages(),
             "mib": fresh.size_mib(),
-            "imports": {each: summary(_import_ms(fresh, each, imports)) for each in IMPORTS},
+            "imports": _imports(fresh, imports),
         }
     advance("installs", len(INSTALLS), len(INSTALLS))
     return report("install", parameters={"imports": imports}, wheelKib=wheel.stat().st_size / 1024, installs=installs)
 
 
-def _import_ms(fresh: Fresh, name: str, times: int) -> Sequence[float]:
-    """Return how long an import took in new processes; the first, which compiles, is left out."""
-    code = f"import time; began = time.perf_counter(); import {name}; print((time.perf_counter() - began) * 1000)"
-    return [float(output(fresh.bin / "python", "-c", code)) for _ in range(times + 1)][1:]
+def _imports(fresh: Fresh, times: int) -> dict[str, dict[str, float]]:
+    """Return how long each import took in new processes, in turns; the first ones, which compile, are left out."""
+    took: dict[str, list[float]] = {each: [] for each in IMPORTS}
+    for _ in range(times + 1):
+        for each in IMPORTS:
+            code = f"import time; began = time.perf_counter(); import {each}; print(time.perf_counter() - began)"
+            took[each].append(float(output(fresh.bin / "python", "-c", code)) * 1000)
+    return {each: summary(samples[1:]) for each, samples in took.items()}
 
 
 def tables(result: Any) -> list[Any]:
