@@ -12,8 +12,8 @@ from docs.site.tables import code, table
 
 INTRODUCTION = """# Settings, as types
 
-Made from the types themselves. Options, variables and what they mean are in [Settings](../settings.md). Times are seconds,
-sizes bytes.
+Made from the types themselves. Options, variables and what they mean are in [Settings](../settings.md). Times are
+seconds, sizes bytes.
 """
 TYPES: tuple[tuple[str, tuple[type[Any], ...]], ...] = (
     ("`wigwag`, the client", (wigwag.settings.Settings, wigwag_proto.supervisor.Patience)),
