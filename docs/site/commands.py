@@ -10,8 +10,8 @@ from wigwag_server.__main__ import app as wigwag_server
 
 INTRODUCTION = """# Commands
 
-Made from the commands themselves. What they are for, task by task, is in [cli.md](../cli.md); how the server and the
-token are found, in [settings.md](../settings.md#wigwag).
+Made from the commands themselves. What they are for, task by task, is in [The command line](../cli.md); how the
+server and the token are found, in [Settings](../settings.md#wigwag).
 """
 
 

@@ -4,8 +4,8 @@ import wigwag
 
 INTRODUCTION = """# Python API
 
-Made from the docstrings. How the parts are used is in [model.md](../model.md#asking),
-[integrations.md](../integrations.md), [testing.md](../testing.md) and [openfeature.md](../openfeature.md).
+Made from the docstrings. The guides show how the parts are used: [Asking](../model.md#asking),
+[In your app](../integrations.md), [Testing your app](../testing.md), [OpenFeature](../openfeature.md).
 
 ## wigwag { #wigwag }
 """

@@ -12,7 +12,7 @@ from docs.site.tables import code, table
 
 INTRODUCTION = """# Settings, as types
 
-Made from the types themselves. Options, variables and what they mean are in [settings.md](../settings.md). Times are
+Made from the types themselves. Options, variables and what they mean are in [Settings](../settings.md). Times are
 seconds, sizes bytes.
 """
 TYPES: tuple[tuple[str, tuple[type[Any], ...]], ...] = (
