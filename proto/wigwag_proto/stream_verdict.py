@@ -153,10 +153,10 @@ def _ready(ready: Answered) -> Iterator[Finding]:
 def _key(snapshot: Answered) -> Finding:
     if snapshot.error:
         return wrong("key", f"the state cannot be read: {snapshot.error}", "Try again, and look at the server's log.")
-    if snapshot.status == 200 and isinstance(snapshot.body.get("flags"), dict):
-        count = len(snapshot.body["flags"])
-        words = f"good for {snapshot.body.get('environment')}, which has {count} flag{'' if count == 1 else 's'}"
-        return ok("key", words)
+    if snapshot.status == 200 and isinstance(snapshot.body.get("cursor"), str):
+        flags = snapshot.body.get("flags")
+        count = f", which has {len(flags)} flag{'' if len(flags) == 1 else 's'}" if isinstance(flags, dict) else ""
+        return ok("key", f"good for {snapshot.body.get('environment')}{count}")
     detail = str(snapshot.body.get("detail", ""))
     if snapshot.status in (401, 403):
         mend = "Make one by `wigwag keys create server --name …` on that very server, and give it whole to the app."

@@ -22,7 +22,7 @@ WELL = Probe(
     health=Answered(status=200, took_s=0.01, skew_s=0.0, body={"status": "ok"}),
     ready=Answered(status=200, body={"ready": True}),
     version="1.0",
-    snapshot=Answered(status=200, took_s=0.01, body={"environment": "production", "flags": {}}),
+    snapshot=Answered(status=200, took_s=0.01, body={"environment": "production", "cursor": "1.a:0:b", "flags": {}}),
     stream=STREAM,
 )
 
