@@ -131,14 +131,17 @@ def _clock(health: Answered) -> Finding:
 
 
 def _ready(ready: Answered) -> Iterator[Finding]:
-    if ready.status == 200:
-        yield ok("ready", "the server is at its store's head, and takes traffic")
+    reasons = [
+        f"{name}: {each.get('lastError') or 'not proven to be current'}"
+        for name, each in {**ready.body.get("environments", {}), "_system": ready.body.get("system")}.items()
+        if isinstance(each, dict) and each.get("degraded")
+    ]
+    if ready.status == 200 and not reasons:
+        yield ok("ready", "the server is current, and takes traffic")
+    elif ready.status == 200:
+        what = f"this relay serves what it knows: {'; '.join(reasons)}"
+        yield warning("ready", what, f"Look at its upstream, {ready.body.get('upstream')}, and at the way there.")
     elif ready.body:
-        reasons = [
-            f"{name}: {each.get('lastError') or 'not proven to be current'}"
-            for name, each in {**ready.body.get("environments", {}), "_system": ready.body.get("system")}.items()
-            if isinstance(each, dict) and each.get("degraded")
-        ]
         if ready.body.get("draining"):
             reasons.append("it is shutting down")
         if number := ready.body.get("failedTasks"):

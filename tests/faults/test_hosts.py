@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.host_processes import FarApp, FarServer, app_on, redis_on, server_on
+from tests.support.host_processes import FarApp, FarServer, app_on, redis_on, relay_on, server_on
 from tests.support.hosts import Switch, hosts
 from tests.support.waiting import until, until_async
 
@@ -170,3 +170,51 @@ async def test_with_100_ms_on_every_link_every_kill_is_in_force_everywhere_and_g
     _, listing = await world.a.ask("GET", "/admin/flags")
     assert [flag["key"] for flag in listing["flags"] if flag["kill"] is None] == []
     print(f"100 ms each way: status, seconds until answered, and after that until in force in both apps: {told}")
+
+
+async def test_a_relay_that_is_parted_from_its_upstream_serves_its_apps_and_has_every_kill_afterwards(
+    tmp_path: Path,
+) -> None:
+    with hosts("central", "relay", "app") as switch:
+        switch.start()
+        try:
+            async with AsyncExitStack() as stack:
+                enter = stack.enter_async_context
+                store = f"sqlite:{tmp_path / 'central' / 'wigwag.db'}"
+                central = await enter(server_on(switch.hosts["central"], tmp_path / "central", store))
+                for number in range(3):
+                    path = f"/admin/flags/flag-{number}"
+                    assert (await central.ask("POST", path, json={"enabled": True}))[0] == 201
+                wanted = {"kind": "relay", "environments": ["production"]}
+                relay_key = (await central.ask("POST", "/admin/keys", json=wanted))[1]["key"]
+                key = (await central.ask("POST", "/admin/keys", json={"kind": "server", "name": "app"}))[1]["key"]
+                relay = await enter(relay_on(switch.hosts["relay"], tmp_path / "relay", central.url, relay_key))
+                early = await enter(app_on(switch.hosts["app"], tmp_path / "early", relay.url, key))
+                assert (await central.ask("POST", "/admin/flags/flag-0/kill"))[0] == 200
+                await early.has_killed("flag-0")
+
+                switch.between("central", "relay", cut=True)
+                await until_async(lambda: is_degraded(relay), "the relay to say that it is cut off", 40.0)
+                assert (await central.ask("POST", "/admin/flags/flag-1/kill"))[0] == 200
+                late = await enter(app_on(switch.hosts["app"], tmp_path / "late", relay.url, key))
+                await late.has_killed("flag-0")
+                assert "flag-1" not in early.killed | late.killed, "nobody can have told them"
+
+                switch.between("central", "relay", cut=False, delay_s=0.1)
+                for app in (early, late):
+                    await app.has_killed("flag-1")
+                await until_async(lambda: is_degraded(relay, degraded=False), "the relay to be current", 40.0)
+                assert (await central.ask("POST", "/admin/flags/flag-2/kill"))[0] == 200
+                for app in (early, late):
+                    await app.has_killed("flag-2")
+                    assert app.sources == ["stream"], "no app has noticed"
+        finally:
+            switch.stop()
+
+
+async def is_degraded(relay: FarServer, *, degraded: bool = True) -> bool:
+    """Say whether a relay says that it is cut off (or that it is not). It is ready all the same: it is there for that."""
+    status, body = await relay.ask("GET", "/readyz")
+    assert status == 200
+    said: bool = body["environments"]["production"]["degraded"]
+    return said == degraded
