@@ -203,7 +203,7 @@ async def test_a_relay_that_is_parted_from_its_upstream_serves_its_apps_and_has_
                 switch.between("central", "relay", cut=False, delay_s=0.1)
                 for app in (early, late):
                     await app.has_killed("flag-1")
-                await until_async(lambda: is_degraded(relay, degraded=False), "the relay to be current", 40.0)
+                await until_async(lambda: is_degraded(relay, degraded=False), "the relay's proof", 40.0)
                 assert (await central.ask("POST", "/admin/flags/flag-2/kill"))[0] == 200
                 for app in (early, late):
                     await app.has_killed("flag-2")
