@@ -123,6 +123,10 @@ class FarApp:
         """Wait until it takes these flags for killed."""
         await until(lambda: set(keys) <= self.killed, f"the kill of {keys}; it told {self.told}", 60.0)
 
+    async def follows(self) -> None:
+        """Wait until it has a stream."""
+        await until(lambda: self.told.get("source") == "stream", "the app's stream", 40.0)
+
     async def read(self, process: asyncio.subprocess.Process) -> None:
         """Take in what it tells."""
         assert process.stdout is not None
@@ -140,7 +144,7 @@ async def app_on(host: Host, folder: Path, url: str, key: str) -> AsyncGenerator
     async with _running(host, folder, *words, cwd=ROOT, stdout=asyncio.subprocess.PIPE) as process:
         reading = asyncio.create_task(app.read(process))
         try:
-            await until(lambda: app.told.get("source") == "stream", "the app", 40.0)
+            await app.follows()
             yield app
         finally:
             reading.cancel()
