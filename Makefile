@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 PEERS := .venv-bench
 STORE ?=
 SEEDS ?= 1000
+MINUTES ?= 10
 
-.PHONY: help demo demo-rollout test test-long simulate lint format bench clean
+.PHONY: help demo demo-rollout test test-long simulate fuzz audit lint format docs bench dist clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -23,9 +24,25 @@ $(VENV)/.installed: pyproject.toml
 
 $(VENV)/.browser: $(VENV)/.installed
 	@if command -v uv >/dev/null 2>&1; then \
-		uv pip install --quiet --python $(BIN)/python --group browser --group deploy; \
+		uv pip install --quiet --python $(BIN)/python --group browser --group release --group deploy; \
 	else \
-		$(BIN)/python -m pip install --quiet --group browser --group deploy; \
+		$(BIN)/python -m pip install --quiet --group browser --group release --group deploy; \
+	fi
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.installed
+	@if command -v uv >/dev/null 2>&1; then \
+		uv pip install --quiet --python $(BIN)/python --group docs; \
+	else \
+		$(BIN)/python -m pip install --quiet --group docs; \
+	fi
+	@touch $@
+
+$(VENV)/.fuzz: $(VENV)/.installed
+	@if command -v uv >/dev/null 2>&1; then \
+		uv pip install --quiet --python $(BIN)/python --group fuzz; \
+	else \
+		$(BIN)/python -m pip install --quiet --group fuzz; \
 	fi
 	@touch $@
 
@@ -51,11 +68,17 @@ demo-rollout: $(VENV)/.installed ## a ramp that meets a bug and turns back: how 
 test: $(VENV)/.installed ## all tests that fit in five minutes, on real Redis and SQLite
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not long'
 
-test-long: $(VENV)/.browser ## the tests that take longer; needs chromium, and node with npm
+test-long: $(VENV)/.browser $(VENV)/.docs ## the tests that take longer; needs chromium, and node with npm
 	@$(BIN)/python -m pytest -m long
 
 simulate: $(VENV)/.installed ## many seeds of the simulation (SEEDS=10000)
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+fuzz: $(VENV)/.fuzz ## fuzz what comes from outside, all at once (MINUTES=10); Linux only
+	@$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
+audit: $(VENV)/.fuzz ## known vulnerabilities of what is installed; asks a service on the internet
+	@$(BIN)/python -m pip_audit --skip-editable
 
 lint: $(VENV)/.installed ## formatting, lint and types
 	@$(BIN)/ruff format --check .
@@ -66,8 +89,14 @@ format: $(VENV)/.installed ## format in place, mend what lint can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+docs: $(VENV)/.docs ## the documentation site, into build/site
+	@$(BIN)/python -m docs.site
+
 bench: $(PEERS)/.installed ## the benchmarks that fit in ten minutes; writes bench/results, and the figures in the pages
 	@$(PEERS)/bin/python -m bench.suite
+
+dist: $(VENV)/.browser ## the wheel and the sdist, checked, in dist/
+	@rm -rf dist && $(BIN)/python -m build --outdir dist . && $(BIN)/python -m twine check --strict dist/*
 
 clean: ## remove the virtual environment and everything generated
 	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

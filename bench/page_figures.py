@@ -219,6 +219,38 @@ def snapshots(results: Results) -> str:
     return grid(["", f"{large['flags']:,} flags, in times of {small['flags']:,}"], rows)
 
 
+@placed("install")
+def install(results: Results) -> str:
+    """What is installed, and what an import costs."""
+    rows = [
+        (
+            f"`{name}`",
+            len(each["packages"]),
+            f"{each['mib']:.1f}",
+            *(f"{each['imports'][what]['p50']:.0f}" for what in ("wigwag", "aiohttp")),
+        )
+        for name, each in results["install"]["installs"].items()
+    ]
+    return grid(["installed", "packages", "MiB", "`import wigwag`, ms", "`import aiohttp` alone, ms"], rows)
+
+
+@placed("client-packages")
+def client_packages(results: Results) -> str:
+    """All that a client brings along."""
+    packages = results["install"]["installs"]["wigwag"]["packages"]
+    return fill(f"For an app these are {', '.join(sorted(packages, key=str.lower))}.", LINE)
+
+
+@placed("first-minutes")
+def first_minutes(results: Results) -> str:
+    """How long it took, and what was typed and printed."""
+    found = results["first_minutes"]
+    times = ", ".join(f"{name} {took:.1f} s" for name, took in found["steps"].items())
+    total = sum(found["steps"].values())
+    said = fill(f"It took {total:.0f} s in all, without the typing: {times}.", LINE)
+    return f"{said}\n\n```text\n{found['transcript'].rstrip()}\n```"
+
+
 def _decisions(results: Results) -> dict[tuple[str, str, str], float]:
     return {(f["who"], f["row"], f["kind"]): f["ns"] for f in results["evaluation"]["decisions"]}
 

@@ -1,6 +1,7 @@
-"""Figures in the README and in `docs/performance.md`, written from the results; and all tables, in `tables.md`.
+"""Figures in the README, `docs/performance.md` and `docs/quickstart.md`, and all tables, in `tables.md`.
 
-A page has places for them: what stands between `<!-- figures: NAME -->` and `<!-- end of figures -->`.
+They are written from the results. A page has places for them: what stands between `<!-- figures: NAME -->` and
+`<!-- end of figures -->`.
 """
 
 import re
@@ -14,7 +15,7 @@ from bench.page_figures import FIGURES, grid
 from bench.registry import BENCHMARKS, RESULTS
 from bench.results_read import Results
 
-PAGES = (ROOT / "README.md", ROOT / "docs" / "performance.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "performance.md", ROOT / "docs" / "quickstart.md")
 PLACE = re.compile(r"(<!-- figures: ([\w-]+) -->\n)(.*?)(<!-- end of figures -->)", re.DOTALL)
 
 

@@ -15,10 +15,15 @@ CHECKOUT = Path(__file__).parents[1]
 
 
 async def demo(*words: str, folder: Path) -> tuple[int | None, str]:
-    """Run the demo to its end and return its status and output; its temporary files go into `folder`."""
+    """Run the demo to its end and return its status and output."""
+    return await program("examples.demo", *words, folder=folder)
+
+
+async def program(module: str, *words: str, folder: Path) -> tuple[int | None, str]:
+    """Run a program of the examples to its end; its temporary files go into `folder`."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "examples.demo", *words),
+        *("-m", module, *words),
         cwd=CHECKOUT,
         env={**os.environ, "TMPDIR": str(folder)},
         stdin=asyncio.subprocess.DEVNULL,

@@ -40,10 +40,18 @@ SHOWN_NOT_RUN = {
         "wigwag-server --store redis://127.0.0.1:6379/0 --data-dir /var/lib/wigwag",
         "make test    # all tests that fit in five minutes, on SQLite and on a real Redis",
     ],
+    "backup.md": [
+        "wigwag-server --store sqlite:wigwag.db backup flags.backup",
+        "wigwag-server --store redis://127.0.0.1:6379/0 restore --replace flags.backup",
+    ],
     "cli.md": ["wigwag import --from redis redis://127.0.0.1:6379/0 --hash feature_flags --dry-run"],
     "guarantees.md": ["make simulate SEEDS=10000", "python -m tests.simulation --seed 4711 --trace"],
     "integrations.md": ["python -m bench.integrations"],
+    "relays.md": [
+        "WIGWAG_SERVER_KEY=ww_relay_… wigwag-server --upstream https://flags.example --data-dir /var/lib/wigwag \\"
+    ],
     "performance.md": ["make bench"],
+    "quickstart.md": ['pip install "wigwag[server]"'],
     "settings.md": ["wigwag-server --store redis://127.0.0.1:6379/0 --reuse-port --data-dir /var/lib/wigwag/1 &"],
 }
 # Tests in tests/faults that have no row in docs/guarantees.md yet, as `test_x.py::test_name`.

@@ -90,6 +90,7 @@ def test_what_an_extra_brings_is_imported_where_it_is_needed_alone() -> None:
 
 def test_the_public_surface_is_pinned() -> None:
     assert wigwag.__all__ == [
+        "Circuit",
         "Context",
         "Decision",
         "Flag",

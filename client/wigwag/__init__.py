@@ -9,6 +9,7 @@ from wigwag.flag_document import MalformedFlags
 from wigwag.settings import Settings
 from wigwag.status import Source, Status
 from wigwag.watched import WatchedFlags
+from wigwag_proto.circuit import Circuit
 from wigwag_proto.context import Context
 from wigwag_proto.decision import Decision, Reason, Variant
 from wigwag_proto.errors import WigwagError
@@ -16,6 +17,7 @@ from wigwag_proto.flag import Flag
 from wigwag_proto.ruleset import FlagChange
 
 __all__ = [
+    "Circuit",
     "Context",
     "Decision",
     "Flag",

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from wigwag.guard import Guard, Kinds
+from wigwag.guard import Guard, Kinds, Side
+from wigwag_proto.circuit import Breaker, Circuit
 from wigwag_proto.compile import CompiledFlag
 from wigwag_proto.context import USER_ID, Context
 from wigwag_proto.decision import Decision, Reason, Variant
@@ -78,30 +79,48 @@ class BoundFlags:
         return {key: self.explain(key) for key in list(self._state.table)}
 
     def track(
-        self, key: str, *, error: bool = False, duration_s: float | None = None, enabled: bool | None = None
+        self,
+        key: str,
+        *,
+        error: bool = False,
+        duration_s: float | None = None,
+        enabled: bool | None = None,
+        variant: str | None = None,
     ) -> None:
         """Count that the code behind a flag ran, and how it ended.
 
-        `enabled` says which side ran, the code for "on" or that for "off"; without it, the one that the flag decides.
+        `enabled` says which side ran, the code for "on" or that for "off", and `variant` for which variant; without
+        `enabled`, both are what the flag decides.
         """
         ending = Ending.ERROR if error else Ending.SUCCESS
-        self._ruleset.runs.add(key, ending, duration_s, enabled=self._side(key, enabled))
+        side = self._side(key, enabled, variant)
+        self._ruleset.runs.add(key, ending, duration_s, enabled=side.enabled, variant=side.variant)
 
     def guard(
         self,
         key: str,
         *,
         enabled: bool | None = None,
+        variant: str | None = None,
         expected: Kinds = (),
+        trip: Circuit | None = None,
     ) -> Guard:
         """Count, as `track` does, how the block under `with` ended and how long it took.
 
-        An exception passes through, and counts as an error unless it is an `expected` one.
+        An exception passes through, and counts as an error unless it is an `expected` one. With `trip`, too many of
+        them turn the flag off in this process at once; see `Flags.guard`.
         """
-        return Guard(self._ruleset.runs, self._monotonic, key, enabled=self._side(key, enabled), expected=expected)
+        breaker = None if trip is None else self._ruleset.circuits.breaker(key, trip, self._monotonic)
+        side = self._side(key, enabled, variant, breaker)
+        return Guard(self._ruleset, self._monotonic, key, side, expected=expected, breaker=breaker)
 
-    def _side(self, key: str, enabled: bool | None) -> bool:  # noqa: FBT001  # as it came
-        return self.explain(key, default=True).enabled if enabled is None else enabled
+    def _side(self, key: str, enabled: bool | None, variant: str | None, breaker: Breaker | None = None) -> Side:  # noqa: FBT001  # as it came
+        if enabled is not None:
+            return Side(enabled, variant)
+        decision = self.explain(key, default=True)
+        if decision.enabled and breaker is not None and not breaker.lets(self._attributes):
+            return Side(enabled=False)
+        return Side(decision.enabled, variant or (decision.variant.name if decision.variant else None))
 
     def _stale_for(self, linked: CompiledFlag) -> float:
         return self._ruleset.stale_for(self._monotonic()) if linked.check_at is not None else 0.0
@@ -124,6 +143,8 @@ class BoundFlags:
         except Exception:  # noqa: BLE001, S110  # an exotic attribute: ask the definition
             pass
         decision = decide(compiled, self._attributes, stale_for)
+        if decision.enabled and compiled.breaker is not None:
+            compiled.breaker.lets(self._attributes)  # `decide` keeps nobody else out
         compiled.usage.count(decision)
         return decision
 

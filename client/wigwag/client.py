@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 import os
+import random
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -16,6 +17,7 @@ from wigwag.flags import Flags
 from wigwag.forks import FORKS, Forkable
 from wigwag.local import LocalFlags
 from wigwag.local_kills import LocalKills
+from wigwag.sampler import Sampler
 from wigwag.settings import Settings
 from wigwag.status import Source, Status
 from wigwag.subscriptions import Subscriptions
@@ -107,6 +109,11 @@ class FlagClient(Flags):
             environ=environ,
         )
         self._told = Source.DEFAULTS
+        self._sampler: Sampler | None = None
+        if settings.sample_contexts and self._local is None:
+            self._sampler = Sampler(self._ruleset, random.Random(), settings.private_attributes)  # noqa: S311 - a lot
+        self._tripped: set[str] = set()
+        self._ruleset.circuits.changed = self._circuit_changed
         self._feed: Feed = Feed(
             Shared(
                 settings=settings,
@@ -116,6 +123,7 @@ class FlagClient(Flags):
                 subscriptions=self._subscriptions,
                 local_kills=self._local_kills,
                 on_progress=self._progressed,
+                sampler=self._sampler,
             )
         )
         self._asleep = False  # in the child of a fork, until somebody asks
@@ -191,6 +199,7 @@ class FlagClient(Flags):
             last_error=supervisor.last_failure.message if supervisor.last_failure else None,
             unreadable=dict(self._ruleset.unreadable),
             disk_error=None if disk_error is None else str(disk_error) or type(disk_error).__name__,
+            tripped=tuple(sorted(self._ruleset.circuits.tripped())),
         )
 
     async def refresh(self, *, timeout_s: float = 5.0) -> Status:
@@ -234,6 +243,21 @@ class FlagClient(Flags):
         if source is not self._told:
             self._told = source
             self._subscriptions.publish_status(self.status)
+
+    def _circuit_changed(self, key: str) -> None:
+        """Put in force, in whatever thread that is, that a circuit has tripped or closed, and say so once."""
+        with self._feed.guard:
+            self._ruleset.circuit_changed(key)
+            breaker = self._ruleset.circuits.tripped_of(key)
+            if (breaker is not None) is (key in self._tripped):
+                return
+            (self._tripped.discard if breaker is None else self._tripped.add)(key)
+        self._feed.circuits_changed()
+        if breaker is None:
+            logger.warning("flag %r is decided as usual again in this process: a run has ended well", key)
+        else:
+            cool_down_s = breaker.circuit.cool_down_s
+            logger.warning("flag %r is off in this process for %g s: %s", key, cool_down_s, breaker.reason)
 
     def _source(self) -> Source:
         if self._local is not None:
@@ -290,6 +314,8 @@ class FlagClient(Flags):
         self._subscriptions.forget()
         self._ruleset.drain_usage()  # what was counted until now is the parent's to report
         self._ruleset.drain_runs()
+        if self._sampler is not None:
+            self._sampler.drain()
         self._feed = of_parent.successor()
         if followed:
             self._asleep = True

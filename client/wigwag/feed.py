@@ -16,6 +16,8 @@ from pathlib import Path
 from wigwag.identity import new_instance
 from wigwag.local import ALWAYS_CURRENT, LocalFeed, LocalFlags
 from wigwag.local_kills import LocalKills
+from wigwag.reports import sendable
+from wigwag.sampler import Sampler
 from wigwag.settings import Settings
 from wigwag.subscriptions import Subscriptions
 from wigwag.telemetry import Sources, Telemetry
@@ -52,6 +54,7 @@ class Shared:
     subscriptions: Subscriptions
     local_kills: LocalKills
     on_progress: Callable[[], None]
+    sampler: Sampler | None = None
 
 
 class Feed:
@@ -303,6 +306,12 @@ class Feed:
             kills = {**emergencies, **self._shared.local_kills.kills()}
             self._changed(self._shared.ruleset.kill_out_of_band(kills))
 
+    def circuits_changed(self) -> None:
+        """Have it reported soon that a circuit has tripped or closed. Called in whatever thread that happened."""
+        if self._telemetry is not None and self.loop is not None and not self.closing:
+            with suppress(RuntimeError):  # the loop is closed: nobody reports any more
+                self.loop.call_soon_threadsafe(self._telemetry.circuits_changed)
+
     def _changed(self, changes: list[FlagChange]) -> None:
         if self.disk is not None and self.replica.cursor is not None:
             self.disk.changed()
@@ -318,7 +327,10 @@ class Feed:
 def outcome_row(run: RunCount) -> OutcomeRow:
     """Return how the code behind a flag fared as a report carries it. A cancelled run is neither good nor bad."""
     calls = run.successes + run.errors + run.cancelled
-    return OutcomeRow(run.flag, run.enabled, calls, run.errors, round(run.seconds * 1000), list(run.durations))
+    variant = None if run.variant is None else sendable(run.variant)
+    return OutcomeRow(
+        sendable(run.flag), run.enabled, calls, run.errors, round(run.seconds * 1000), list(run.durations), variant
+    )
 
 
 def _telemetry(shared: Shared, upstream: Upstream) -> Telemetry | None:
@@ -329,6 +341,8 @@ def _telemetry(shared: Shared, upstream: Upstream) -> Telemetry | None:
     sources = Sources(
         usage=lambda: usage.drain_in_steps(shared.ruleset.live),
         outcomes=lambda: [outcome_row(run) for run in shared.ruleset.drain_runs(ROWS_LIMIT)],
+        sampler=shared.sampler,
+        tripped=shared.ruleset.circuits.tripped,
     )
     return Telemetry(upstream, new_instance(settings.label), sources, every_s=settings.report_every_s)
 

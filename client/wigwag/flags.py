@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from wigwag.bound import BoundFlags, merged
-from wigwag.guard import Guard, Kinds
+from wigwag.guard import Guard, Kinds, Side
 from wigwag.watched import WatchedFlags
+from wigwag_proto.circuit import Circuit
 from wigwag_proto.context import Context
 from wigwag_proto.decision import Decision, Variant
 from wigwag_proto.ruleset import Ruleset
@@ -118,14 +119,18 @@ class Flags:
         error: bool = False,
         duration_s: float | None = None,
         enabled: bool | None = None,
+        variant: str | None = None,
     ) -> None:
         """Count that the code behind a flag ran, and how it ended.
 
-        `enabled` says which side ran: the code for "on", or that for "off". Without it, that is what the flag decides
-        for `context`; and where there is no context either, the code for "on".
+        `enabled` says which side ran: the code for "on", or that for "off"; `variant`, for which variant. Without
+        `enabled`, both are what the flag decides for `context`; and where there is no context either, it is "on".
         """
+        if context is not None and enabled is None:
+            self._bound(context, None, {}).track(key, error=error, duration_s=duration_s, variant=variant)
+            return
         ending = Ending.ERROR if error else Ending.SUCCESS
-        self._ruleset.runs.add(key, ending, duration_s, enabled=self._side(key, context, enabled))
+        self._ruleset.runs.add(key, ending, duration_s, enabled=enabled is not False, variant=variant)
 
     def guard(
         self,
@@ -134,20 +139,24 @@ class Flags:
         /,
         *,
         enabled: bool | None = None,
+        variant: str | None = None,
         expected: Kinds = (),
+        trip: Circuit | None = None,
     ) -> Guard:
         """Count, as `track` does, how the block under `with` ended and how long it took.
 
-        An exception passes through, and counts as an error unless it is an `expected` one.
-        """
-        return Guard(
-            self._ruleset.runs, self._monotonic, key, enabled=self._side(key, context, enabled), expected=expected
-        )
+        An exception passes through, and counts as an error unless it is an `expected` one. With `trip`, too many of
+        them turn the flag off in this process at once, for a while; see `Circuit`. The guard says in `enabled` (and
+        `variant`) which code is to run:
 
-    def _side(self, key: str, context: Context | None, enabled: bool | None) -> bool:  # noqa: FBT001  # as it came
-        if enabled is not None:
-            return enabled
-        return context is None or self._bound(context, None, {}).explain(key, default=True).enabled
+            with flags.guard("checkout", context, trip=Circuit(errors=5, within_s=30, cool_down_s=60)) as run:
+                new_checkout() if run.enabled else old_checkout()
+        """
+        if context is not None and enabled is None:
+            return self._bound(context, None, {}).guard(key, variant=variant, expected=expected, trip=trip)
+        breaker = None if trip is None else self._ruleset.circuits.breaker(key, trip, self._monotonic)
+        side = Side(enabled is not False, variant)
+        return Guard(self._ruleset, self._monotonic, key, side, expected=expected, breaker=breaker)
 
     def _bound(self, context: Context | None, user_id: str | None, attributes: dict[str, Any]) -> BoundFlags:
         return BoundFlags(self._ruleset, self._monotonic, merged(context, user_id, attributes))

@@ -1,11 +1,20 @@
 """`with flags.guard(…)`: how the code behind a flag ended, and how long it took."""
 
 from collections.abc import Callable
-from typing import Self
+from typing import NamedTuple, Self
 
-from wigwag_proto.runs import Ending, Runs
+from wigwag_proto.circuit import Breaker
+from wigwag_proto.ruleset import Ruleset
+from wigwag_proto.runs import Ending
 
 Kinds = type[BaseException] | tuple[type[BaseException], ...]
+
+
+class Side(NamedTuple):
+    """Which code runs: that for "on" or that for "off", and for which variant where that is known."""
+
+    enabled: bool
+    variant: str | None = None
 
 
 def ending_of(kind: type[BaseException] | None, expected: Kinds = ()) -> Ending:
@@ -16,18 +25,29 @@ def ending_of(kind: type[BaseException] | None, expected: Kinds = ()) -> Ending:
 
 
 class Guard:
-    """Counts one run. Made by `flags.guard`; to be used once."""
+    """Counts one run. Made by `flags.guard`; to be used once.
 
-    __slots__ = ("_began_at", "_enabled", "_expected", "_key", "_monotonic", "_runs")
+    `enabled` and `variant` say which code is to run, and as what it is counted.
+    """
+
+    __slots__ = ("_began_at", "_breaker", "_expected", "_key", "_monotonic", "_ruleset", "enabled", "variant")
 
     def __init__(
-        self, runs: Runs, monotonic: Callable[[], float], key: str, *, enabled: bool, expected: Kinds = ()
+        self,
+        ruleset: Ruleset,
+        monotonic: Callable[[], float],
+        key: str,
+        side: Side,
+        *,
+        expected: Kinds = (),
+        breaker: Breaker | None = None,
     ) -> None:
-        self._runs = runs
+        self.enabled, self.variant = side
+        self._ruleset = ruleset
         self._monotonic = monotonic
         self._key = key
-        self._enabled = enabled
         self._expected = expected
+        self._breaker = breaker
         self._began_at = monotonic()
 
     def __enter__(self) -> Self:
@@ -38,4 +58,7 @@ class Guard:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Count how the block ended; an exception goes on."""
         duration_s = self._monotonic() - self._began_at
-        self._runs.add(self._key, ending_of(kind, self._expected), duration_s, enabled=self._enabled)
+        ending = ending_of(kind, self._expected)
+        self._ruleset.runs.add(self._key, ending, duration_s, enabled=self.enabled, variant=self.variant)
+        if self._breaker is not None and self.enabled:
+            self._ruleset.circuits.ended(self._key, self._breaker, ending, self._began_at)

@@ -4,19 +4,22 @@ Pure: times are monotonic seconds and passed in, and so is the random generator.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
+from types import MappingProxyType
 
 from wigwag_proto.backoff import RECONNECT, REFUSED, Backoff
 from wigwag_proto.telemetry import (
     APPLIED_LIMIT,
     LONGEST_NAME,
     ROWS_LIMIT,
+    TRIPPED_LIMIT,
     AppliedState,
     Instance,
     OutcomeRow,
     Telemetry,
+    TrippedRow,
     UsageRow,
 )
 from wigwag_proto.usage import UsageCount
@@ -27,6 +30,7 @@ BATCH_DOUBTFUL_S = 900.0
 # How long it was held back does not count as time to effect.
 LEAST_SPREAD_S = 0.02
 LONGEST_HELD_MS = 86_400_000.0
+NONE_TRIPPED: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -48,6 +52,7 @@ class Report:
     urgent: tuple[tuple[str, float], ...]
     newest: tuple[str, float] | None
     batch: Batch | None
+    tripped: frozenset[str] | None = None
 
 
 class Reports:
@@ -66,6 +71,8 @@ class Reports:
         self._retry_at = 0.0
         self._urgent: deque[tuple[str, float]] = deque(maxlen=APPLIED_LIMIT - 1)
         self._newest: tuple[str, float] | None = None
+        self._tripped: frozenset[str] = frozenset()  # as the server knows it
+        self._circuits_changed = False
         self._outbox: deque[Batch] = deque()
         self._numbered = 0
         self._backoff: Backoff = RECONNECT
@@ -93,6 +100,12 @@ class Reports:
         else:
             self._newest = cursor, now
 
+    def circuits_changed(self, now: float) -> None:
+        """Note that a circuit has tripped or closed: who operates the flags should see it while it is so."""
+        self._circuits_changed = True
+        if self._confirm_at is None:
+            self._confirm_at = now + self._rng.uniform(0, LEAST_SPREAD_S)
+
     def counting_due(self, now: float) -> bool:
         """Say whether it is time for the counts too, and not for a kill alone."""
         return now >= self._count_at
@@ -105,17 +118,23 @@ class Reports:
             end = begin + ROWS_LIMIT
             self._outbox.append(Batch(self._numbered, now, rows[begin:end], list(outcomes[begin:end])))
 
-    def next(self, now: float, *, closing: bool = False) -> Report | None:
-        """Return what is to be sent now; None when there is nothing to say."""
+    def next(self, now: float, *, closing: bool = False, tripped: Mapping[str, float] = NONE_TRIPPED) -> Report | None:
+        """Return what is to be sent now; None when there is nothing to say.
+
+        `tripped` are the flags whose circuit is tripped, since when. They are told when they are others than the server
+        knows of, and again with each count: the server may have forgotten.
+        """
+        circuits = frozenset(tripped) if frozenset(tripped) != self._tripped or tripped else None
         urgent, newest = tuple(self._urgent), self._newest
         confirming = self._confirm_at is not None and now >= self._confirm_at
         counting = self.counting_due(now) or closing
         while self._outbox and self._outbox[0].in_doubt and now - self._outbox[0].drained_at > BATCH_DOUBTFUL_S:
             self._outbox.popleft()
         batch = self._outbox[0] if self._outbox and counting else None
-        if not (confirming or closing or batch or (counting and (urgent or newest))):
+        if not (confirming or closing or batch or (counting and (urgent or newest or circuits is not None))):
             self._count_at = now + self._every_s
             return None
+        self._circuits_changed = False
         states = [*urgent, *([newest] if newest else [])]
         body = Telemetry(
             instance=self.instance,
@@ -123,9 +142,10 @@ class Reports:
             batch=batch.number if batch else 0,
             usage=batch.usage if batch else [],
             outcomes=batch.outcomes if batch else [],
+            tripped=None if circuits is None else _rows(tripped, now),
             closing=closing and len(self._outbox) <= 1,
         )
-        return Report(body, urgent, newest, batch)
+        return Report(body, urgent, newest, batch, circuits)
 
     def sent(self, report: Report, now: float) -> None:
         """Note that a report has arrived."""
@@ -151,7 +171,9 @@ class Reports:
     def _done(self, report: Report, now: float) -> None:
         while self._urgent and self._urgent[0] in report.urgent:
             self._urgent.popleft()
-        if not self._urgent:
+        if report.tripped is not None:
+            self._tripped = report.tripped
+        if not self._urgent and not self._circuits_changed:
             self._confirm_at = None
         elif self._confirm_at is not None:
             self._confirm_at = max(self._confirm_at, now)
@@ -164,10 +186,14 @@ class Reports:
 
 
 def _row(count: UsageCount) -> UsageRow:
-    variant = None if count.variant is None else _sendable(count.variant)
-    return UsageRow(_sendable(count.flag), count.enabled, count.reason.value, min(count.count, 2**40), variant)
+    variant = None if count.variant is None else sendable(count.variant)
+    return UsageRow(sendable(count.flag), count.enabled, count.reason.value, min(count.count, 2**40), variant)
 
 
-def _sendable(name: str) -> str:
+def _rows(tripped: Mapping[str, float], now: float) -> list[TrippedRow]:
+    return [TrippedRow(sendable(key), max(0.0, now - at) * 1000) for key, at in list(tripped.items())[:TRIPPED_LIMIT]]
+
+
+def sendable(name: str) -> str:
     """Return a name that JSON can hold: code may ask for anything, also for half a character."""
     return name[:LONGEST_NAME].encode(errors="replace").decode()

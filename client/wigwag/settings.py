@@ -25,6 +25,11 @@ def default_label() -> str:
     return os.environ.get("WIGWAG_LABEL", "")
 
 
+def default_sampling() -> bool:
+    """Return whether `WIGWAG_SAMPLE_CONTEXTS` allows samples of contexts to leave this process."""
+    return os.environ.get("WIGWAG_SAMPLE_CONTEXTS", "").lower() in ("1", "true", "yes", "on")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All times are seconds.
@@ -37,7 +42,9 @@ class Settings:
     takes, whatever the network and the disk do. `flag_file_every_s` is how often the file of a client without a server
     is looked at. `label` says to operators what this process is for, beside its host
     and process id. How flags were decided is reported every `report_every_s`; 0 reports nothing at all, and then
-    nobody can see whether a kill is in force here.
+    nobody can see whether a kill is in force here. With `sample_contexts`, and where the environment takes samples,
+    some contexts are reported too: the attributes that rules ask for, and hashes of ids. Of attributes that are named
+    in `private_attributes`, only hashes are.
     """
 
     cache_dir: Path | None = field(default_factory=default_cache_dir)
@@ -52,4 +59,6 @@ class Settings:
     report_unknown_s: float = 10.0
     label: str = field(default_factory=default_label)
     report_every_s: float = 10.0
+    sample_contexts: bool = field(default_factory=default_sampling)
+    private_attributes: tuple[str, ...] = ()
     patience: Patience = field(default_factory=Patience)

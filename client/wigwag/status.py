@@ -20,7 +20,8 @@ class Status:
 
     `cursor` names the state in force. `age_s` is how many seconds ago that state was last proven to be all there
     is; None when it never was. `last_error` is what last went wrong with the server, None once it is well again;
-    `disk_error` the same for the last known snapshot on disk.
+    `disk_error` the same for the last known snapshot on disk. `tripped` are the flags that are off in this process
+    because their circuit has tripped.
     """
 
     source: Source
@@ -30,6 +31,7 @@ class Status:
     last_error: str | None
     unreadable: dict[str, str]
     disk_error: str | None = None
+    tripped: tuple[str, ...] = ()
 
     @property
     def connected(self) -> bool:

@@ -9,10 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import aiohttp
+import msgspec
 
 from wigwag.reports import Report, Reports
+from wigwag.sampler import Sampler
 from wigwag_proto.http_feed_io import LONGEST_RETRY_AFTER_S, Upstream, abandon_session
+from wigwag_proto.samples import SAMPLES_HEADER, read_samples_header
 from wigwag_proto.telemetry import Instance, OutcomeRow, encode_telemetry
+from wigwag_proto.telemetry import Telemetry as Body
 from wigwag_proto.usage import UsageCount
 
 logger = logging.getLogger(__name__)
@@ -26,10 +30,16 @@ REFUSED = (401, 403, 404, 405)  # an older server has no such route
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where counts come from. `usage` drains in steps; `outcomes` drains how the code behind flags fared."""
+    """Where reports come from. `usage` drains in steps; `outcomes` drains how the code behind flags fared.
+
+    `tripped` returns the flags whose circuit is tripped, with the monotonic second since when.
+    `sampler` takes samples of contexts; None: the app does not allow it.
+    """
 
     usage: Callable[[], Iterator[list[UsageCount]]]
     outcomes: Callable[[], list[OutcomeRow]] = list
+    sampler: Sampler | None = None
+    tripped: Callable[[], dict[str, float]] = dict
 
 
 class Telemetry:
@@ -49,6 +59,11 @@ class Telemetry:
         self.reports.applied(cursor, time.monotonic(), urgent=urgent, spread_s=spread_s)
         if urgent:
             self._news.set()
+
+    def circuits_changed(self) -> None:
+        """Note that a circuit has tripped or closed."""
+        self.reports.circuits_changed(time.monotonic())
+        self._news.set()
 
     async def run(self) -> None:
         """Report what there is, when it is due. Runs until cancelled."""
@@ -90,10 +105,13 @@ class Telemetry:
             now = time.monotonic()
             if self.reports.empty and (closing or self.reports.counting_due(now)):
                 await self._drain(now)
-            while (report := self.reports.next(time.monotonic(), closing=closing)) is not None:
+            while (report := self._next(closing=closing)) is not None:
                 await self._send(report)
                 if not closing or report.body.closing or self.reports.failing:
                     break
+
+    def _next(self, *, closing: bool) -> Report | None:
+        return self.reports.next(time.monotonic(), closing=closing, tripped=self._sources.tripped())
 
     async def _drain(self, now: float) -> None:
         counts: list[UsageCount] = []
@@ -107,7 +125,10 @@ class Telemetry:
         headers = {"Content-Type": "application/json"}
         try:
             async with self._session.post(
-                self._upstream.at(PATH), data=encode_telemetry(report.body), headers=headers, allow_redirects=False
+                self._upstream.at(PATH),
+                data=encode_telemetry(self._sampled(report)),
+                headers=headers,
+                allow_redirects=False,
             ) as response:
                 self._answered(report, response)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
@@ -119,10 +140,21 @@ class Telemetry:
                 report.batch.in_doubt = True
             raise
 
+    def _sampled(self, report: Report) -> Body:
+        """Return what is sent. Samples go along once: they are lost where the report is, since others come."""
+        sampler = self._sources.sampler
+        drained = sampler.drain() if sampler is not None and report.batch is not None else None
+        if drained is None or not drained[1]:
+            return report.body
+        salt, samples = drained
+        return msgspec.structs.replace(report.body, samples=samples, samples_key=salt.hex())
+
     def _answered(self, report: Report, response: aiohttp.ClientResponse) -> None:
         now, status = time.monotonic(), response.status
         if status in (200, 202, 204):
             self.reports.sent(report, now)
+            if self._sources.sampler is not None:
+                self._sources.sampler.ask(read_samples_header(response.headers.get(SAMPLES_HEADER)))
             self._complained = False
         elif 400 <= status < 500 and status not in LATER:
             logger.warning("the server refuses a report of this client (HTTP %d), which is dropped", status)

@@ -74,7 +74,7 @@ class WatchedFlags(BoundFlags):
         self._ended = True
         self.answered()
         assert self._answered_at is not None
-        sides = [(key, result.enabled) for key, result in self.decided.items() if result is not None]
+        sides = [(key, each.enabled, _variant(each)) for key, each in self.decided.items() if each is not None]
         if sides:
             self._ruleset.runs.add_all(sides, ending, self._answered_at - self._began_at)
 
@@ -85,3 +85,7 @@ class WatchedFlags(BoundFlags):
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Count how it ended."""
         self.end(ending_of(kind))
+
+
+def _variant(result: Outcome | Decision) -> str | None:
+    return None if result.variant is None else result.variant.name

@@ -8,6 +8,7 @@ Compiling happens once per change, and costs some tens of microseconds.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from wigwag_proto.circuit import Breaker
 from wigwag_proto.evaluate import LinkedFlag, LinkedSegment
 from wigwag_proto.flag import Flag
 from wigwag_proto.outcome import Outcome
@@ -20,10 +21,13 @@ class CompiledFlag(LinkedFlag):
 
     `check(attributes)` returns the outcome, or None for a flag that needs to know how stale the replica is; such a
     flag has `check_at(attributes, stale_for)`. `constant` is the outcome of a flag that has only one.
-    Neither counts: add 1 to `outcome.tally.n`.
+    Neither counts: add 1 to `outcome.tally.n`. `pierces`: it is killed or tripped, which shows through older states.
+
+    `function` is what decides in either case: whoever takes samples puts
+    something else in the place of `check` for a while, and flags that require this one must not be sampled through it.
     """
 
-    __slots__ = ("check", "check_at", "constant", "usage")
+    __slots__ = ("check", "check_at", "constant", "function", "pierces", "usage")
 
     required: Mapping[str, "CompiledFlag"]
 
@@ -33,24 +37,30 @@ class CompiledFlag(LinkedFlag):
         segments: Mapping[str, LinkedSegment],
         required: Mapping[str, "CompiledFlag"],
         usage: FlagUsage,
+        breaker: Breaker | None = None,
     ) -> None:
-        super().__init__(flag, segments, required)
+        super().__init__(flag, segments, required, breaker)
         self.usage = usage
-        writer = SourceWriter(self.flag, self.segments, self.required, self.usage)
+        self.pierces = flag.kill is not None or breaker is not None
+        writer = SourceWriter(self.flag, self.segments, self.required, self.usage, breaker)
         writer.write_flag()
         self.constant = writer.constant()
         self.check: Callable[[dict[str, Any]], Outcome | None]
         self.check_at: Callable[[dict[str, Any], float], Outcome] | None = None
-        function = writer.function()
+        self.function: Callable[..., Any] = writer.function()
         if writer.timed:
-            self.check, self.check_at = _needs_time, function
-        else:
-            self.check = function
+            self.check_at = self.function
+        self.check = self.plain_check
+
+    @property
+    def plain_check(self) -> Callable[[dict[str, Any]], Outcome | None]:
+        """What `check` is where nobody takes samples."""
+        return self.function if self.check_at is None else _needs_time
 
     @property
     def source(self) -> str:
         """The generated source, for those who want to look."""
-        writer = SourceWriter(self.flag, self.segments, self.required, self.usage)
+        writer = SourceWriter(self.flag, self.segments, self.required, self.usage, self.breaker)
         writer.write_flag()
         return writer.source()
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from wigwag_proto.bucketing import ROLLOUT_SEED, SPLIT_SEED, bucket, hash_prefix, id_text, rollout_limit, split_limits
+from wigwag_proto.circuit import Breaker
 from wigwag_proto.context import USER_ID
 from wigwag_proto.decision import Decision, Reason, Variant
 from wigwag_proto.flag import Flag, Override, Requirement, Rule, Segment
@@ -33,14 +34,24 @@ class LinkedSegment:
 
 
 class LinkedFlag:
-    """A flag with all that its decision depends on: the segments and flags that it refers to and that exist."""
+    """A flag with all that its decision depends on: the segments and flags that it refers to and that exist.
 
-    __slots__ = ("flag", "required", "segments")
+    `breaker` is there while the circuit of the flag is tripped in this process.
+    """
 
-    def __init__(self, flag: Flag, segments: Mapping[str, LinkedSegment], required: Mapping[str, "LinkedFlag"]) -> None:
+    __slots__ = ("breaker", "flag", "required", "segments")
+
+    def __init__(
+        self,
+        flag: Flag,
+        segments: Mapping[str, LinkedSegment],
+        required: Mapping[str, "LinkedFlag"],
+        breaker: Breaker | None = None,
+    ) -> None:
         self.flag = flag
         self.segments = segments
         self.required = required
+        self.breaker = breaker
 
 
 def decide(linked: LinkedFlag, attributes: Mapping[str, Any], stale_for: float = 0.0) -> Decision:
@@ -48,11 +59,14 @@ def decide(linked: LinkedFlag, attributes: Mapping[str, Any], stale_for: float =
 
     `stale_for` is how many seconds ago the replica was last proven current; NEVER_PROVEN where it never was.
     """
-    return _Walk(linked, attributes, stale_for).decide()
+    return Walk(linked, attributes, stale_for).decide()
 
 
-class _Walk:
-    """One walk through the steps, which notes what it sees on the way."""
+class Walk:
+    """One walk through the steps, which notes what it sees on the way.
+
+    `is_listed`, `holds` and `bucket` are all that looks at the context.
+    """
 
     def __init__(self, linked: LinkedFlag, attributes: Mapping[str, Any], stale_for: float) -> None:
         self.linked = linked
@@ -63,6 +77,7 @@ class _Walk:
         self.seen: dict[str, Any] = {}
 
     def decide(self) -> Decision:
+        """Go through the steps, once."""
         flag = self.flag
         if flag.kill is not None:
             return self.off(Reason.KILLED, f"killed by {flag.kill.by}: {flag.kill.reason or 'no reason given'}")
@@ -72,13 +87,15 @@ class _Walk:
             return self.off(
                 Reason.FAIL_SAFE, f"not known current for more than failSafeAfter = {flag.fail_safe_after:g} s"
             )
+        breaker = self.linked.breaker
+        if breaker is not None and not breaker.would_let(self.attributes):
+            return self.off(Reason.CIRCUIT, f"its circuit is tripped: {breaker.reason}")
         for requirement in flag.requires:
             if not self.is_met(requirement):
                 return self.off(Reason.PREREQUISITE, "so it is off", prerequisite=requirement.flag)
-        user = id_text(self.attributes.get(USER_ID))
-        if user is not None and user in flag.blacklist:
+        if self.is_listed(flag.blacklist):
             return self.off(Reason.BLACKLISTED, "the user is in the blacklist")
-        if user is not None and user in flag.whitelist:
+        if self.is_listed(flag.whitelist):
             return self.on(Reason.WHITELISTED, flag, "the user is in the whitelist")
         return self.target()
 
@@ -148,7 +165,17 @@ class _Walk:
         self.steps.append(f"variant {chosen.name}")
         return Variant(chosen.name, chosen.value)
 
+    def is_listed(self, ids: tuple[str, ...]) -> bool:
+        """Say whether the user is one of these."""
+        user = id_text(self.attributes.get(USER_ID))
+        return user is not None and user in ids
+
+    def holds(self, rule: Rule) -> bool:
+        """Say whether a rule matches."""
+        return rule_holds(rule, self.attributes, self.linked.segments)
+
     def bucket(self, seed: int) -> int | None:
+        """Return the bucket of the context, None where it has none."""
         return bucket(hash_prefix(self.flag.key), self.attributes.get(self.flag.bucket_by), seed)
 
     def is_met(self, requirement: Requirement) -> bool:
@@ -157,7 +184,7 @@ class _Walk:
         if required is None:
             self.steps.append(f"requires {requirement.flag}, which is not there")
             return False
-        decision = decide(required, self.attributes, self.stale_for)
+        decision = type(self)(required, self.attributes, self.stale_for).decide()
         name = None if decision.variant is None else decision.variant.name
         state = "on" if decision.enabled else "off"
         self.steps.append(f"requires {requirement.flag}: {state}, {decision.reason}, variant {name}")
@@ -166,7 +193,7 @@ class _Walk:
     def first_mismatch(self, rules: Iterable[Rule], of: str) -> int | None:
         """Return the index of the first rule that does not match, or None where all do."""
         for index, rule in enumerate(rules):
-            holds = rule_holds(rule, self.attributes, self.linked.segments)
+            holds = self.holds(rule)
             self.steps.append(
                 f"{of}[{index}]: {rule.attribute} {rule.operator} … {'matches' if holds else 'does not match'}"
             )

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 
@@ -51,20 +52,24 @@ PAUSE_S = 1.0  # after an error that nobody foresaw, the timer waits at least th
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """A server to follow: its base URL, and the key that picks the environment."""
+    """A server to follow: its base URL, and the key that picks the environment.
+
+    The key of a relay opens several: `log` is the one that is meant.
+    """
 
     url: str
     key: str
     connect_timeout_s: float = 5.0
     request_timeout_s: float = 10.0
+    log: str | None = None
 
     def at(self, path: str) -> str:
         """Return the address of `path`, also where the server stands behind a prefix."""
-        return self.url.rstrip("/") + path
+        return self.url.rstrip("/") + path + (f"?{urlencode({'environment': self.log})}" if self.log else "")
 
     def __repr__(self) -> str:
         """Leave the key out: representations end up in logs."""
-        return f"Upstream(url={self.url!r})"
+        return f"Upstream(url={self.url!r}, log={self.log!r})"
 
 
 class HttpFeed:
@@ -121,6 +126,17 @@ class HttpFeed:
         """Ask for the newest snapshot now. Returns the number of the request that will have it."""
         self._handle(Refresh())
         return self.supervisor.newest_request
+
+    async def claim(self, cursor: Cursor) -> None:
+        """Tell the upstream of a state that somebody says to hold, as if resuming from it. Raises nothing."""
+        assert self._session is not None
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(cursor)}
+        with suppress(aiohttp.ClientError, OSError, TimeoutError):
+            async with (
+                asyncio.timeout(self._upstream.request_timeout_s),
+                self._session.get(self._upstream.at("/v1/stream"), headers=headers, allow_redirects=False) as response,
+            ):
+                await response.content.readany()  # once it has greeted, it has heard
 
     async def close(self, timeout_s: float | None = None) -> None:
         """Stop following and close every connection, in `timeout_s` at the latest (None: as long as it takes)."""

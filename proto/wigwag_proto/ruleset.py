@@ -5,12 +5,13 @@ and takes nothing else down with it. A change costs what it changes: the flags i
 in it. The number of flags does not matter.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
+from wigwag_proto.circuit import Circuits
 from wigwag_proto.commit import Change
 from wigwag_proto.compile import CompiledFlag
 from wigwag_proto.evaluate import NEVER_PROVEN
@@ -45,7 +46,8 @@ class FlagChange(msgspec.Struct, frozen=True):
 
 
 class Ruleset:
-    """Flags by key, compiled. One owner calls `load`, `apply` and `kill_out_of_band`; anybody may decide.
+    """Flags by key, compiled. One owner calls `load`, `apply`, `kill_out_of_band` and, by way of `circuits.changed`,
+    `circuit_changed`; anybody may decide.
 
     `newest` is the state now in force, and `live` the one dict through which it is read, always the same object.
     `proven_at` is the monotonic time in seconds at which the replica was last
@@ -57,10 +59,13 @@ class Ruleset:
         self.proven_at: float | None = None
         self.usage = Usage()
         self.runs = Runs()
+        self.circuits = Circuits(self.circuit_changed)
         self.live: dict[str, CompiledFlag] = {}
         self._records = Records()
         self._links = Links()
         self._kills: dict[str, Kill] = {}
+        # Told of every flag that was compiled, before it is in force.
+        self.on_compiled: Callable[[CompiledFlag], None] | None = None
         self.newest = State(self.live, 0)
 
     @property
@@ -106,6 +111,13 @@ class Ruleset:
         self._kills = dict(keys)
         return self._recompile(differing, self.revision)
 
+    def circuit_changed(self, key: str) -> None:
+        """Put in force that the circuit of a flag has tripped or closed. A flag that does not exist has none."""
+        if key in self.live:
+            self._recompile({key}, self.revision)
+        elif (breaker := self.circuits.tripped_of(key)) is not None:
+            breaker.close()
+
     def drain_usage(self) -> list[UsageCount]:
         """Return what was counted since the last call."""
         return self.usage.drain(self.live)
@@ -140,6 +152,9 @@ class Ruleset:
         fresh: dict[str, CompiledFlag | None] = {}
         for key in sorted(stale):
             self._compile(key, stale, fresh, ())
+        if self.on_compiled is not None:
+            for compiled in filter(None, fresh.values()):
+                self.on_compiled(compiled)
         replaced = {key: self.live.get(key) for key in fresh}
         self._supersede(replaced, fresh, revision)
         return _flag_changes(replaced, fresh, revision)
@@ -170,7 +185,8 @@ class Ruleset:
             segments = self._records.segments
             named = {k: segments[k] for k in self._links.segments_of(key) if k in segments}
             try:
-                compiled = CompiledFlag(flag, named, required, self.usage.of(key))
+                breaker = self.circuits.tripped_of(key)
+                compiled = CompiledFlag(flag, named, required, self.usage.of(key), breaker)
             except Exception as error:  # noqa: BLE001  # one flag must not take down the others
                 self._records.unreadable[key] = f"cannot be compiled: {error}"
                 compiled = self.live.get(key)

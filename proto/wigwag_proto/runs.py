@@ -1,7 +1,7 @@
-"""How the code behind flags fared: one row per flag and side, added to by who ran it and drained by who reports.
+"""How the code behind flags fared: a row per flag, side and variant, added to by who ran it, drained by who reports.
 
 A run is one passage through code that a flag chose: a request in which it decided, a block under `guard`, or what
-`track` tells. Rows of the two sides of a flag, on and off, are what a guardrail compares.
+`track` tells. The two sides of a flag, on and off, are what a guardrail compares.
 
 As in `wigwag_proto.usage`, adding takes no lock: two threads that add to one row at the same moment can lose one.
 """
@@ -18,6 +18,7 @@ import msgspec
 # the protocol: rows of different clients are added up bucket by bucket.
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 MOST_ROWS = 20_000  # of one drain: both sides of as many flags as an environment may have
+Side = tuple[str, bool, str | None]  # a flag, whether it was on, and its variant where that is known
 LONGEST_NAME = 128
 OTHERS = "<others>"
 
@@ -31,7 +32,7 @@ class Ending(IntEnum):
 
 
 class RunCount(msgspec.Struct, frozen=True, rename="camel"):
-    """The runs of one side of a flag since the last drain.
+    """The runs of one side of a flag, on one variant where that is known, since the last drain.
 
     `durations` counts those of a known duration, by bucket of `BOUNDS_S` and one beyond; `seconds` is their sum.
     """
@@ -43,6 +44,7 @@ class RunCount(msgspec.Struct, frozen=True, rename="camel"):
     cancelled: int
     seconds: float
     durations: tuple[int, ...]
+    variant: str | None = None
 
 
 class _Row:
@@ -55,16 +57,17 @@ class _Row:
         self.seconds = 0.0
         self.durations = [0] * (len(BOUNDS_S) + 1)
 
-    def count(self, flag: str, *, enabled: bool) -> RunCount:
+    def count(self, side: Side) -> RunCount:
         """Return what was counted."""
         return RunCount(
-            flag,
-            enabled,
+            side[0],
+            side[1],
             self.endings[Ending.SUCCESS],
             self.endings[Ending.ERROR],
             self.endings[Ending.CANCELLED],
             self.seconds,
             tuple(self.durations),
+            side[2],
         )
 
 
@@ -72,14 +75,16 @@ class Runs:
     """The runs of all flags since they were last drained. Bounded, whatever names code comes up with."""
 
     def __init__(self) -> None:
-        self._rows: dict[tuple[str, bool], _Row] = {}
+        self._rows: dict[Side, _Row] = {}
 
-    def add(self, key: object, ending: Ending, duration_s: float | None, *, enabled: bool) -> None:
+    def add(
+        self, key: object, ending: Ending, duration_s: float | None, *, enabled: bool, variant: str | None = None
+    ) -> None:
         """Count a run; `duration_s` None counts no duration. Never raises: code is not stopped by being watched."""
         name = key if isinstance(key, str) else f"<{type(key).__name__}>"
-        self.add_all([(name, enabled)], ending, duration_s)
+        self.add_all([(name, enabled, variant)], ending, duration_s)
 
-    def add_all(self, sides: Iterable[tuple[str, bool]], ending: Ending, duration_s: float | None) -> None:
+    def add_all(self, sides: Iterable[Side], ending: Ending, duration_s: float | None) -> None:
         """Count one run for each of these flags and sides; a middleware does so at the end of every request."""
         known = isinstance(duration_s, (int, float)) and 0 <= duration_s < inf
         seconds = duration_s if known and duration_s is not None else 0.0
@@ -94,10 +99,11 @@ class Runs:
     def drain(self, most: int | None = None) -> list[RunCount]:
         """Return what was counted since the last call, at most so many rows, and forget it. The rest waits."""
         keys = list(islice(self._rows, most))
-        return [self._rows.pop(key).count(key[0], enabled=key[1]) for key in keys]
+        return [self._rows.pop(key).count(key) for key in keys]
 
-    def _new_row(self, side: tuple[str, bool]) -> _Row:
-        name, enabled = side[0][:LONGEST_NAME], side[1]
-        if (name, enabled) not in self._rows and len(self._rows) >= MOST_ROWS:
-            name = OTHERS
-        return self._rows.setdefault((name, enabled), _Row())
+    def _new_row(self, side: Side) -> _Row:
+        name, enabled, variant = side
+        side = name[:LONGEST_NAME], enabled, variant if variant is None else variant[:LONGEST_NAME]
+        if side not in self._rows and len(self._rows) >= MOST_ROWS:
+            side = OTHERS, enabled, None
+        return self._rows.setdefault(side, _Row())

@@ -36,6 +36,7 @@ from wigwag_proto.bucketing import (
     rollout_limit,
     split_limits,
 )
+from wigwag_proto.circuit import Breaker
 from wigwag_proto.context import USER_ID
 from wigwag_proto.decision import Reason, Variant
 from wigwag_proto.evaluate import LinkedSegment, nobody, pickable, segment_test
@@ -52,7 +53,7 @@ class Required(Protocol):
     """What is asked of a required flag, which is compiled before."""
 
     constant: Outcome | None
-    check: Callable[[dict[str, Any]], Outcome | None]
+    function: Callable[..., Any]
     check_at: Callable[[dict[str, Any], float], Outcome] | None
 
 
@@ -69,12 +70,18 @@ class SourceWriter:
     """Writes the function of one flag, line by line, in the order of `evaluate.decide`."""
 
     def __init__(
-        self, flag: Flag, segments: Mapping[str, LinkedSegment], required: Mapping[str, Required], usage: FlagUsage
+        self,
+        flag: Flag,
+        segments: Mapping[str, LinkedSegment],
+        required: Mapping[str, Required],
+        usage: FlagUsage,
+        breaker: Breaker | None = None,
     ) -> None:
         self.flag = flag
         self.segments = segments
         self.required = required
         self.usage = usage
+        self.breaker = breaker
         self.lines: list[str] = []
         self.arguments: dict[str, Any] = {}
         self.names: dict[tuple[str, Any], str] = {}
@@ -134,6 +141,8 @@ class SourceWriter:
             self.timed = True
             limit = self.name("limit", flag.fail_safe_after)
             self.line(f"if s > {limit}: return {self.outcome(Reason.FAIL_SAFE)}")
+        if self.breaker is not None:
+            self.line(f"if not {self.name('lets', self.breaker.lets)}(a): return {self.outcome(Reason.CIRCUIT)}")
         if not self.write_requires():
             return None
         self.write_lists()
@@ -151,7 +160,7 @@ class SourceWriter:
                 continue
             off = self.outcome(Reason.PREREQUISITE)
             if required.check_at is None:
-                self.line(f"r = {self.name('required', required.check)}(a)")
+                self.line(f"r = {self.name('required', required.function)}(a)")
             else:
                 self.timed = True
                 self.line(f"r = {self.name('required', required.check_at)}(a, s)")

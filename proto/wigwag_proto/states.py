@@ -51,7 +51,7 @@ class Past:
     def __getitem__(self, key: str) -> CompiledFlag:
         """Return a flag as it was then, with the kills of now. Raises KeyError."""
         now = self._live.get(key)
-        if now is not None and now.flag.kill is not None:
+        if now is not None and now.pierces:
             return now
         self._catch_up()
         if key not in self._replaced:

@@ -163,6 +163,7 @@ class Supervisor:
     opened_at: float | None = None
     polling: bool = False
     confirm_spread_s: float = 0.0  # over how long the server wants a kill to be confirmed
+    upstream_degraded: bool = False  # the server last said that it cannot prove its own state
     _stream: int = 0
     _request: int = 0
     _fetching: bool = False
@@ -351,6 +352,7 @@ class Supervisor:
         mine = self.replica.cursor
         if mine is None or (cursor.rank > mine.rank and cursor.revision > 0):
             return self._resynchronise(f"the server is at {cursor}, beyond {mine}", now, rng)
+        self.upstream_degraded = sync.degraded
         if sync.proven_ms is not None:
             self._prove(cursor, sent_at + sync.proven_ms / 1000)
         return []

@@ -12,11 +12,13 @@ from msgspec import Meta
 from wigwag_proto.commit import CURSOR_PATTERN
 from wigwag_proto.errors import Malformed
 from wigwag_proto.runs import BOUNDS_S
+from wigwag_proto.samples import SAMPLES_LIMIT, Sample
 
 INSTANCE_HEADER = "Wigwag-Instance"
 LONGEST_HEADER = 2048
 ROWS_LIMIT = 1000
 APPLIED_LIMIT = 16
+TRIPPED_LIMIT = 100
 # A flag or variant may have a name of this length; names that code asks for are cut to it.
 LONGEST_NAME = 128
 
@@ -62,6 +64,7 @@ class UsageRow(msgspec.Struct, frozen=True, rename="camel"):
 class OutcomeRow(msgspec.Struct, frozen=True, rename="camel"):
     """How the code behind a flag fared, where that was on or off: calls, those that failed, and their time in all.
 
+    `variant` is there for runs of which it is known; the rows of a side add up.
     `durations` counts those of a known duration by bucket of `wigwag_proto.runs.BOUNDS_S`, and one beyond.
     """
 
@@ -71,13 +74,23 @@ class OutcomeRow(msgspec.Struct, frozen=True, rename="camel"):
     errors: Number = 0
     duration_ms: Number = 0
     durations: Annotated[list[Number], Meta(max_length=len(BOUNDS_S) + 1)] = []
+    variant: Name | None = None
+
+
+class TrippedRow(msgspec.Struct, frozen=True, rename="camel"):
+    """A flag whose circuit is tripped in the client, since `for_ms` before the report was sent."""
+
+    flag: Name
+    for_ms: Annotated[float, Meta(ge=0, le=2**47)] = 0.0
 
 
 class Telemetry(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
     """The body of `POST /v1/telemetry`.
 
     `batch` numbers the reports of an instance that have counts, from 1 on: one that was counted already is not
-    counted again. `closing` says that nothing will be decided here any more.
+    counted again. `closing` says that nothing will be decided here any more. `samples` are of contexts, whose ids were
+    hashed with the key `samples_key`; those of another key than the environment's are of no use. `tripped` is the
+    whole list of tripped circuits, and absent where there is no news of them.
     """
 
     instance: Instance
@@ -85,6 +98,9 @@ class Telemetry(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_
     batch: Number = 0
     usage: Annotated[list[UsageRow], Meta(max_length=ROWS_LIMIT)] = []
     outcomes: Annotated[list[OutcomeRow], Meta(max_length=ROWS_LIMIT)] = []
+    samples: Annotated[list[Sample], Meta(max_length=SAMPLES_LIMIT)] = []
+    samples_key: Annotated[str, Meta(max_length=128)] = ""
+    tripped: Annotated[list[TrippedRow], Meta(max_length=TRIPPED_LIMIT)] | None = None
     closing: bool = False
 
 
@@ -97,7 +113,7 @@ def decode_telemetry(data: bytes) -> Telemetry:
     """Read a body; unknown fields are ignored. Raises Malformed."""
     try:
         return msgspec.json.decode(data, type=Telemetry)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:  # what is unknown is skipped, however deep it is nested
         raise Malformed(str(error)) from error
 
 

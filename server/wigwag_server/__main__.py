@@ -10,12 +10,25 @@ from typing import Annotated
 import typer
 
 from wigwag_proto.errors import StoreUnavailable, WigwagError
+from wigwag_server.backup.commands import backup, restore
 from wigwag_server.bootstrap import check_bootstrap_token, first_admin_token
 from wigwag_server.check.command import check
 from wigwag_server.dev import dev_banner, dev_keys, dev_link
 from wigwag_server.lifecycle import Running, running
 from wigwag_server.log import LogFormat, set_up_logging
-from wigwag_server.settings import DEFAULT_PORT, BadSetting, Listen, Settings, parse_listen, parse_origin
+from wigwag_server.open_files import raise_open_files
+from wigwag_server.settings import (
+    DEFAULT_PORT,
+    DEFAULT_STORE,
+    BadSetting,
+    Listen,
+    Settings,
+    parse_listen,
+    parse_origin,
+    parse_proxies,
+    parse_upstream,
+)
+from wigwag_server.store.from_url import without_passwords
 from wigwag_server.tracing import export_spans
 
 logger = logging.getLogger(__name__)
@@ -37,15 +50,46 @@ def serve(
         str, typer.Option(envvar="WIGWAG_SERVER_LISTEN", metavar="HOST:PORT", help="Where to listen.")
     ] = f"127.0.0.1:{DEFAULT_PORT}",
     store: Annotated[
-        str, typer.Option(envvar="WIGWAG_SERVER_STORE", metavar="URL", help="sqlite:FILE, or redis://HOST:PORT/DB.")
-    ] = "sqlite:wigwag.db",
+        str,
+        typer.Option(
+            envvar="WIGWAG_SERVER_STORE",
+            metavar="URL",
+            help="sqlite:FILE, redis://HOST:PORT/DB, or redis+sentinel://HOST:PORT,HOST:PORT/SERVICE/DB.",
+        ),
+    ] = DEFAULT_STORE,
+    upstream: Annotated[
+        str | None,
+        typer.Option(
+            envvar="WIGWAG_SERVER_UPSTREAM",
+            metavar="URL",
+            help="Be a relay: follow this server in place of a store, and serve what it serves.",
+        ),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            envvar="WIGWAG_SERVER_KEY",
+            metavar="KEY",
+            help="The key of a relay, made on the upstream. Others on this machine can read the command line; "
+            "the environment they cannot.",
+        ),
+    ] = None,
     data_dir: Annotated[
         Path | None,
         typer.Option(
             envvar="WIGWAG_SERVER_DATA_DIR",
-            help="Where a server on Redis keeps its own copy of the flags.  [default: wigwag-data]",
+            help="Where a server on Redis, or a relay, keeps its own copy of the flags.  [default: wigwag-data]",
         ),
     ] = None,
+    redis_wait_replicas: Annotated[
+        int,
+        typer.Option(
+            envvar="WIGWAG_SERVER_REDIS_WAIT_REPLICAS",
+            metavar="NUMBER",
+            min=0,
+            help="Acknowledge a write only once so many replicas of Redis have it, too.",
+        ),
+    ] = 0,
     log_format: Annotated[
         LogFormat, typer.Option(envvar="WIGWAG_SERVER_LOG_FORMAT", help="How log lines look.")
     ] = LogFormat.TEXT,
@@ -102,6 +146,14 @@ def serve(
             help="Let webhooks lead into the server's own network, and to http.",
         ),
     ] = False,
+    trusted_proxies: Annotated[
+        str,
+        typer.Option(
+            envvar="WIGWAG_SERVER_TRUSTED_PROXIES",
+            metavar="CIDR,…",
+            help="Believe X-Forwarded-For and X-Forwarded-Proto of these.",
+        ),
+    ] = "",
     otel: Annotated[
         bool, typer.Option("--otel", envvar="WIGWAG_SERVER_OTEL", help="Trace commits by OpenTelemetry.")
     ] = False,
@@ -112,19 +164,32 @@ def serve(
     try:
         host, port = parse_listen(listen)
         check_bootstrap_token(bootstrap_token)
+        if key is not None and upstream is None:
+            raise BadSetting("--key is that of a relay: it needs --upstream")
+        relayed = parse_upstream(upstream, key, insecure_http=insecure_http) if upstream is not None else None
+        if relayed is not None and (dev or store != DEFAULT_STORE):
+            raise BadSetting(
+                "--upstream makes a relay, which has no store and no keys of its own: leave out --store, --dev"
+            )
         settings = Settings(
+            upstream=relayed,
             listen=Listen(host, port, tls_certificate, tls_key, insecure_http, reuse_port),
             store=store,
+            redis_wait_replicas=redis_wait_replicas,
             data_dir=data_dir,
             dev=dev,
             bootstrap_token=bootstrap_token,
             max_connection_age_s=max_connection_age,
             cors_origins=tuple(parse_origin(origin) for origin in cors_origin or ()),
             webhook_allow_private=webhook_allow_private,
+            trusted_proxies=parse_proxies(trusted_proxies),
             otel=otel,
         )
-        if reuse_port and store.startswith("sqlite:"):
+        alone = settings.upstream is None and store.startswith("sqlite:")
+        if reuse_port and alone:
             raise BadSetting("--reuse-port is for several servers, which share a Redis: a SQLite file takes one server")
+        if redis_wait_replicas and alone:
+            raise BadSetting("--redis-wait-replicas is about replicas of Redis: name one with --store, or leave it out")
         if dev and not settings.listen.loopback:
             raise BadSetting(f"--dev shows its keys, so it listens on loopback only, not on {listen}")
         if context.invoked_subcommand is not None:
@@ -141,10 +206,13 @@ def serve(
         raise typer.Exit(1) from None
 
 
+app.command()(backup)
+app.command()(restore)
 app.command()(check)
 
 
 def _run(settings: Settings) -> None:
+    raise_open_files()
     try:
         import uvloop  # noqa: PLC0415 - where the platform has it
     except ImportError:
@@ -159,8 +227,11 @@ async def _serve(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     async with running(settings) as server:
-        logger.info("listening on %s, store %s", server.url, _without_password(settings.store))
-        server.services.tasks.start("first keys", _show_keys(server))
+        if settings.upstream is not None:
+            logger.info("listening on %s, relay of %s", server.url, settings.upstream.url)
+        else:
+            logger.info("listening on %s, store %s", server.url, without_passwords(settings.store))
+            server.services.tasks.start("first keys", _show_keys(server))
         await stop.wait()
         logger.info("stopping")
 
@@ -184,11 +255,6 @@ async def _make_keys(server: Running) -> None:
         typer.echo(dev_banner(keys, await dev_link(server.services, keys)))
     elif (token := await first_admin_token(server.services)) is not None:
         typer.echo(f"\nThe first admin token, shown only now:\n\n  {token}\n")
-
-
-def _without_password(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}://…@{rest.rpartition('@')[2]}" if separator and "@" in rest else url
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The routes."""
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from wigwag_server.admin import (
     alert_kill,
@@ -17,9 +18,12 @@ from wigwag_server.admin import (
     lives,
     login_links,
     metrics,
+    previews,
     propagation,
+    ramp_lists,
     references,
     results,
+    revivals,
     rollouts,
     schedules,
     segments,
@@ -27,15 +31,19 @@ from wigwag_server.admin import (
     transfers,
     webhooks,
 )
+from wigwag_server.relay.refusal import send_elsewhere
 from wigwag_server.services import SERVICES, Services
 from wigwag_server.ui.routes import add_pages
-from wigwag_server.web import cors, ofrep
+from wigwag_server.web import cors, ofrep, safe_headers
 from wigwag_server.web.api_description import API, ApiDescription, docs_page, openapi_json
 from wigwag_server.web.health import healthz, readyz
 from wigwag_server.web.metrics import metrics as prometheus
 from wigwag_server.web.middleware import identify, problems
+from wigwag_server.web.peers import peers
+from wigwag_server.web.relayed import relayed
 from wigwag_server.web.session_cookies import sessions
 from wigwag_server.web.simple_flag import simple_flag
+from wigwag_server.web.slow_clients import slow_clients
 from wigwag_server.web.snapshot import snapshot
 from wigwag_server.web.stream import stream
 from wigwag_server.web.telemetry import telemetry
@@ -43,14 +51,19 @@ from wigwag_server.web.telemetry import telemetry
 
 def build_app(services: Services) -> web.Application:
     """Put the application together."""
-    app = web.Application(middlewares=[problems, sessions], client_max_size=services.settings.limits.body_bytes)
+    upstream = services.settings.upstream
+    relaying: list[Middleware] = [send_elsewhere(upstream.url)] if upstream is not None else []
+    middlewares: list[Middleware] = [problems, peers, slow_clients, *relaying, sessions]
+    app = web.Application(middlewares=middlewares, client_max_size=services.settings.limits.body_bytes)
     app[SERVICES] = services
     app.on_response_prepare.append(cors.add_headers)
     app.on_response_prepare.append(identify)
+    app.on_response_prepare.append(safe_headers.add_headers)
     app.add_routes(
         [
             web.get("/v1/stream", stream, allow_head=False),
             web.get("/v1/snapshot", snapshot),
+            web.post("/v1/relayed", relayed),
             web.post("/ofrep/v1/evaluate/flags", ofrep.evaluate_flags),
             web.post("/ofrep/v1/evaluate/flags/{key}", ofrep.evaluate_flag),
             web.get("/ofrep/v1/events", ofrep.events, allow_head=False),
@@ -81,10 +94,12 @@ def build_app(services: Services) -> web.Application:
             web.get("/admin/flags/{name}/history", histories.flag_history),
             web.post("/admin/flags/{name}/revert/{revision}", histories.revert_flag),
             web.post("/admin/flags/{name}/explain", explanations.explain_flag),
+            web.post("/admin/flags/{name}/preview", previews.preview_flag),
             web.post("/admin/explain", explanations.explain_flags),
             web.post("/admin/flags/{name}/kill", kills.kill_flag),
-            web.post("/admin/flags/{name}/revive", kills.revive_flag),
+            web.post("/admin/flags/{name}/revive", revivals.revive_flag),
             web.post("/admin/kill", kills.kill_flags),
+            web.post("/admin/revive", revivals.revive_flags),
             web.post("/v1/kill", alert_kill.kill_by_alert),
             web.post("/admin/flags/{name}/rollout", rollouts.start_rollout),
             web.get("/admin/flags/{name}/rollout", rollouts.show_rollout),
@@ -95,6 +110,8 @@ def build_app(services: Services) -> web.Application:
             web.get("/admin/flags/{name}/guard", rollouts.show_guard),
             web.delete("/admin/flags/{name}/guard", rollouts.delete_guard),
             web.get("/admin/flags/{name}/results", results.show_results),
+            web.get("/admin/rollouts", ramp_lists.list_rollouts),
+            web.get("/admin/guards", ramp_lists.list_guards),
             web.get("/admin/schedules", schedules.list_schedules),
             web.post("/admin/schedules", schedules.add_schedule),
             web.delete("/admin/schedules/{id}", schedules.cancel_schedule),
@@ -139,6 +156,7 @@ def build_app(services: Services) -> web.Application:
             web.delete("/admin/webhooks/{id}", webhooks.delete_webhook),
             web.post("/admin/webhooks/{id}/rotate", webhooks.rotate_webhook),
             web.post("/admin/webhooks/{id}/test", webhooks.test_webhook),
+            web.post("/admin/webhooks/{id}/retry", webhooks.retry_webhook),
             web.get("/admin/webhooks/{id}/deliveries", webhooks.list_deliveries),
         ]
     )

@@ -13,11 +13,11 @@ from wigwag_proto.audit import WIGWAG, AuditQuery, Author, Recorded, Touched, en
 from wigwag_proto.commit import Change, Commit, Cursor, Epoch
 from wigwag_proto.disk_io import DiskCopy, load_snapshot
 from wigwag_proto.errors import StoreRefused, StoreUnavailable
-from wigwag_proto.follower import ClientClaims, CommitMade, Follower, HeadRead, Start
+from wigwag_proto.follower import ClientClaims, CommitMade, HeadRead, Start
 from wigwag_proto.replica import ABSORPTION, REVIVAL, Ancestry, Replica
 from wigwag_proto.snapshot import Tables
 from wigwag_proto.tasks_io import Tasks
-from wigwag_server.following import Following
+from wigwag_server.following import Following, Leg, Standpoint
 from wigwag_server.latency import Latency
 from wigwag_server.store.store import Accepted, Answer, Conflict, Recovering, Store
 from wigwag_server.tracing import Tracing, no_tracing
@@ -61,11 +61,19 @@ class Command(Protocol):
         """Return the changes that make up commit `revision` at `at` (Unix ms); none when there is nothing to do."""
 
 
+MakeLeg = Callable[["Environment"], Leg]
+
+
 class Environment:
     """Keeps a replica at the head of the store and makes commits on it."""
 
-    def __init__(self, name: str, store: Store, tasks: Tasks, folder: Path | None = None) -> None:
-        """`folder` is where the server keeps its own copy of the state; None where the store is on this disk anyway."""
+    def __init__(
+        self, name: str, store: Store, tasks: Tasks, folder: Path | None = None, *, make_leg: MakeLeg | None = None
+    ) -> None:
+        """`folder` is where the server keeps its own copy of the state; None where the store is on this disk anyway.
+
+        `make_leg` is for a relay, whose replicas do not come from a store.
+        """
         self.name = name
         self.replica = Replica(name)
         self.listeners: list[Listener] = []
@@ -74,30 +82,36 @@ class Environment:
         self.tracing: Tracing = no_tracing
         self.commit_times = Latency()
         self.commits_failed = 0  # those of which the store did not say in time whether it took them
+        # Told when emergencies of elsewhere have begun or (by their ids) ended.
+        self.on_emergencies: list[Callable[[tuple[str, ...]], object]] = []
         self._store = store
         self._tasks = tasks
-        self._following = Following(self.replica, store, tasks, self)
+        self._following: Leg = make_leg(self) if make_leg else Following(self.replica, store, tasks, self)
         self._disk = DiskCopy(folder / f"{name}.snapshot", self.replica.snapshot) if folder else None
         self._turn = asyncio.Lock()
 
     @property
-    def follower(self) -> Follower:
-        """What is known of the store."""
+    def follower(self) -> Standpoint:
+        """What is known of the store, or of the upstream of a relay."""
         return self._following.follower
 
     async def open(self, *, patience_s: float) -> None:
         """Take what is on this server's disk, begin to follow the store, and wait a while for its state."""
         if self._disk is not None:
             snapshot = await asyncio.to_thread(load_snapshot, self._disk.path)
-            if snapshot is not None and self.replica.load(snapshot):
+            if snapshot is not None:
+                self.replica.load(snapshot)
+            await self._following.restore(snapshot)
+            if self.replica.cursor is not None:
                 self.loaded()
             self._tasks.start(f"disk copy of {self.name}", self._disk.run())
         self._following.handle(Start())
-        await self.wait_until(lambda: self.follower.proven_at is not None, patience_s)
+        await self._following.first_answer(patience_s)
 
     async def close(self) -> None:
         """Stop following; what was acknowledged is on disk."""
         self._following.close()
+        await self._following.closed()
         if self._disk is not None:
             await self._disk.flush()
 
@@ -128,6 +142,7 @@ class Environment:
                     raise StoreUnavailable(f"{self.name} in the store moves on faster than this server can follow")
                 commit = self._propose(cursor, command)
                 if commit is None:
+                    await self._store.replicated(self.name)  # somebody may have been told that it is not certain
                     break
                 asked_at = time.monotonic()
                 entry = self._entry(command.action, author, commit)
@@ -139,6 +154,7 @@ class Environment:
                 else:
                     await self._catch_up(answer.cursor, asked_at, deadline)
                 if in_doubt and self._came_true(cursor, Cursor(cursor.epoch, commit.revision, commit.head)):
+                    await self._store.replicated(self.name)
                     break
         if commit is not None:
             self._following.handle(CommitMade(cursor.epoch, commit))
@@ -185,6 +201,13 @@ class Environment:
         for listener in self.listeners:
             listener.committed(epoch, commit)
         if self._disk is not None:
+            self._disk.changed()
+
+    def emergencies_changed(self, ended: tuple[str, ...]) -> None:
+        """Pass it on."""
+        for hook in self.on_emergencies:
+            hook(ended)
+        if self._disk is not None and self.replica.cursor is not None:
             self._disk.changed()
 
     def overruled(self, records: Tables) -> None:

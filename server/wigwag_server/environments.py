@@ -18,6 +18,7 @@ from wigwag_server.kill_expiry import KillExpiry
 from wigwag_server.kills_again import lost_kills
 from wigwag_server.ofrep.evaluator import Evaluator
 from wigwag_server.ofrep.notices import Notices
+from wigwag_server.relay.relay import Relay
 from wigwag_server.rollouts.runner import Runner
 from wigwag_server.rollouts.scheduler import Scheduler
 from wigwag_server.services import Services
@@ -34,7 +35,7 @@ class EnvironmentRecord(msgspec.Struct, frozen=True, rename="camel", kw_only=Tru
 
     With `approvals`, a change by an editor waits for another person. `expected_life_days` is that of flags which say
     nothing else; beyond `owner_release_flags` release flags an owner is warned, or with `refuse_over_limit` stopped.
-    `created_at` is Unix time in ms.
+    `sample_contexts`: it takes samples from apps that send some. `created_at` is Unix time in ms.
     """
 
     name: str
@@ -43,6 +44,7 @@ class EnvironmentRecord(msgspec.Struct, frozen=True, rename="camel", kw_only=Tru
     expected_life_days: int = 40
     owner_release_flags: int | None = None
     refuse_over_limit: bool = False
+    sample_contexts: bool = False
     created_at: int = 0
     created_by: str = ""
 
@@ -59,8 +61,9 @@ def environment_record(system: Tables, name: str) -> EnvironmentRecord:
 class Environments:
     """Opens and closes environments as `_system` says. Follows it as a listener."""
 
-    def __init__(self, services: Services, store: Store, folder: Path | None) -> None:
+    def __init__(self, services: Services, store: Store, folder: Path | None, relay: Relay | None = None) -> None:
         """`folder` is where the server keeps its own copies; None where the store is on this disk anyway."""
+        self._relay = relay
         self._services = services
         self._store = store
         self._folder = folder
@@ -71,7 +74,9 @@ class Environments:
         """Begin to follow one, and serve it."""
         services = self._services
         tasks = self._tasks[name] = services.tasks.group()
-        environment = Environment(name, self._store, tasks, self._folder)
+        relay = self._relay
+        make_leg = relay.leg(name, tasks) if relay is not None else None
+        environment = Environment(name, self._store, tasks, self._folder, make_leg=make_leg)
         environment.tracing = services.system.tracing
         hub = Hub(
             environment.follower,
@@ -81,24 +86,30 @@ class Environments:
             on_claim=environment.client_claims,
         )
         catalog = Catalog(environment.replica)
-        expiry = KillExpiry(environment)
-        emergencies = Emergencies(environment, hub, self._emergencies_file(name))
         evaluator = Evaluator(environment)
         notices = Notices(environment.replica, evaluator)
         changes = Changes()
-        emergencies.watchers += [notices.emergencies_changed, changes.emergencies_changed]
-        runner = Runner(environment, services.usage.store, Scheduler(services, environment))
-        environment.listeners += [hub, catalog, expiry, emergencies, evaluator, notices, changes, runner]
-        environment.on_overruled.append(lambda records: emergencies.hold(lost_kills(records)))
+        environment.listeners += [hub, catalog, evaluator, notices, changes]
         environment.listeners.append(services.instances.follow(environment.replica))
-        services.webhooks.follow(environment, emergencies)
+        environment.on_emergencies += [hub.emergencies_changed, lambda _: notices.emergencies_changed()]
         services.environments[name] = environment
         services.hubs[name] = hub
         services.catalogs[name] = catalog
-        services.emergencies[name] = emergencies
         services.evaluators[name] = evaluator
         services.notices[name] = notices
         services.changes[name] = changes
+        if self._relay is not None:  # its upstream declares emergencies, lifts kills, and moves rollouts
+            await environment.open(patience_s=patience_s)
+            tasks.start(f"hub of {name}", hub.run())
+            return
+        expiry = KillExpiry(environment)
+        emergencies = Emergencies(environment, hub, self._emergencies_file(name))
+        emergencies.watchers += [notices.emergencies_changed, changes.emergencies_changed]
+        runner = Runner(environment, services.usage.store, Scheduler(services, environment))
+        environment.listeners += [expiry, emergencies, runner]
+        environment.on_overruled.append(lambda records: emergencies.hold(lost_kills(records)))
+        services.webhooks.follow(environment, emergencies)
+        services.emergencies[name] = emergencies
         services.runners[name] = runner
         await environment.open(patience_s=patience_s)
         tasks.start(f"hub of {name}", hub.run())
@@ -113,9 +124,9 @@ class Environments:
         environment = services.environments.pop(name)
         hub = services.hubs.pop(name)
         services.catalogs.pop(name)
-        services.emergencies.pop(name)
+        services.emergencies.pop(name, None)
         services.evaluators.pop(name)
-        services.runners.pop(name)
+        services.runners.pop(name, None)
         services.notices.pop(name).end()
         services.changes.pop(name).end()
         services.instances.forget(name)
@@ -127,7 +138,7 @@ class Environments:
         """Open what was made and close what was deleted, here or on another server. Runs until cancelled."""
         while True:
             self._changed.clear()
-            wanted = {PRODUCTION, *self._services.system.replica.records.get(RECORD, {})}
+            wanted = self._wanted()
             for name in sorted(wanted - self._services.environments.keys()):
                 logger.info("environment %s is there", name)
                 await self.open(name, patience_s=0)
@@ -135,6 +146,14 @@ class Environments:
                 logger.info("environment %s was deleted", name)
                 await self.close(name)
             await self._changed.wait()
+
+    async def open_known(self, *, patience_s: float) -> None:
+        """Open all that are known of at the start: a relay knows what its disk or its upstream says."""
+        await asyncio.gather(*(self.open(name, patience_s=patience_s) for name in sorted(self._wanted())))
+
+    def _wanted(self) -> set[str]:
+        named = set(self._services.system.replica.records.get(RECORD, {}))
+        return named if self._relay is not None else {PRODUCTION, *named}
 
     # As a listener.
 

@@ -33,10 +33,11 @@ from wigwag_proto.follower import (
     Settle,
     SettleAnswered,
     SnapshotRead,
+    Standing,
     Tick,
 )
 from wigwag_proto.replica import Replica
-from wigwag_proto.snapshot import Tables
+from wigwag_proto.snapshot import Snapshot, Tables
 from wigwag_proto.tasks_io import Tasks
 from wigwag_server.store.store import Begin, NotInLog, Store, Told
 
@@ -56,6 +57,81 @@ class Owner(Protocol):
         """Take note that the store goes on without (some of) these records; the new state is loaded next."""
 
 
+class Standpoint(Protocol):
+    """What is known of how a replica stands to where it comes from: the store, or the upstream of a relay."""
+
+    @property
+    def replica(self) -> Replica:
+        """What is kept up to date."""
+
+    @property
+    def proven_at(self) -> float | None:
+        """When the replica was last proven to hold all there was, on this server's monotonic clock; None: never."""
+
+    @property
+    def standing(self) -> Standing:
+        """How the history that it follows relates to its own."""
+
+    @property
+    def last_error(self) -> str | None:
+        """What last went wrong; None when it is well again."""
+
+    @property
+    def missed(self) -> int:
+        """How many commits came in another way than through the feed."""
+
+    def degraded(self, now: float) -> bool:
+        """Say whether the replica was not lately proven to be current."""
+
+
+class Leg(Protocol):
+    """Keeps a replica up to date from somewhere, and tells its owner."""
+
+    @property
+    def follower(self) -> Standpoint:
+        """What is known of where it comes from."""
+
+    async def restore(self, snapshot: Snapshot | None) -> None:
+        """Take what else is on this server's disk, once the snapshot from there is loaded."""
+
+    def handle(self, event: Event) -> None:
+        """Take note of what happened."""
+
+    async def wait_until(self, condition: Callable[[], bool], timeout_s: float | None = None) -> bool:
+        """Wait until something about the replica or its standpoint is so; say whether it came to be in time."""
+
+    async def first_answer(self, patience_s: float) -> None:
+        """Wait a while for the state to be proven, or for what keeps it from being."""
+
+    def close(self) -> None:
+        """Stop: nothing is told any more."""
+
+    async def closed(self) -> None:
+        """Wait until what was open is closed."""
+
+
+class Moves:
+    """Lets others wait for something that changes with what is followed."""
+
+    def __init__(self) -> None:
+        self._moved = asyncio.Event()
+
+    def tell(self) -> None:
+        """Have everybody look again."""
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def wait_until(self, condition: Callable[[], bool], timeout_s: float | None = None) -> bool:
+        """Wait until it is so; say whether it came to be in time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not condition():
+                    await self._moved.wait()
+        except TimeoutError:
+            return condition()
+        return True
+
+
 class Following:
     """Keeps a replica at the head of one log of the store."""
 
@@ -69,7 +145,7 @@ class Following:
         self._rng = random.Random()  # noqa: S311 - jitter, not a secret
         self._feeds: dict[int, asyncio.Task[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._moved = asyncio.Event()
+        self._moves = Moves()
         self._closed = False
         self._degraded: bool | None = None  # None: nothing was said yet
 
@@ -81,13 +157,17 @@ class Following:
 
     async def wait_until(self, condition: Callable[[], bool], timeout_s: float | None = None) -> bool:
         """Wait until something about the replica or its follower is so; say whether it came to be in time."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                while not condition():
-                    await self._moved.wait()
-        except TimeoutError:
-            return condition()
-        return True
+        return await self._moves.wait_until(condition, timeout_s)
+
+    async def restore(self, snapshot: Snapshot | None) -> None:
+        """Take nothing else: emergencies have a file of their own here."""
+
+    async def first_answer(self, patience_s: float) -> None:
+        """Wait a while for the state to be proven; a store that does not answer may do so in a moment."""
+        await self.wait_until(lambda: self.follower.proven_at is not None, patience_s)
+
+    async def closed(self) -> None:
+        """Return at once: readings end with their tasks."""
 
     def handle(self, event: Event) -> None:
         """Let the follower take an event, and do what it says."""
@@ -97,8 +177,7 @@ class Following:
         for action in self.follower.step(event, now, self._rng):
             self._do(action)
         self._report(degraded=self.follower.degraded(now))
-        self._moved.set()
-        self._moved = asyncio.Event()
+        self._moves.tell()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,7 +1,7 @@
 """What the routes work with: one small object, made in `lifecycle`, found in the application."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -22,8 +22,11 @@ from wigwag_server.instances.instances import Instances
 from wigwag_server.ofrep.evaluator import Evaluator
 from wigwag_server.ofrep.notices import Notices
 from wigwag_server.problems import Problem
+from wigwag_server.relay.key_log import KeyLog, KeyLogs
 from wigwag_server.rollouts.runner import Runner
+from wigwag_server.samples.intake import Sampling
 from wigwag_server.settings import Settings
+from wigwag_server.settled import Settled
 from wigwag_server.usage.intake import Intake
 from wigwag_server.webhooks.webhooks import Webhooks
 
@@ -43,8 +46,10 @@ class Services:
     uses: LastUse
     instances: Instances
     usage: Intake
+    samples: Sampling
     sessions: Sessions
     webhooks: Webhooks
+    key_logs: KeyLogs
     environments: dict[str, Environment] = field(default_factory=dict)
     hubs: dict[str, Hub] = field(default_factory=dict)
     catalogs: dict[str, Catalog] = field(default_factory=dict)
@@ -53,6 +58,7 @@ class Services:
     notices: dict[str, Notices] = field(default_factory=dict)
     changes: dict[str, Changes] = field(default_factory=dict)
     runners: dict[str, Runner] = field(default_factory=dict)
+    settled: Settled = field(default_factory=Settled)
     draining: bool = False
     snapshots_sending: int = 0
     _writes: set[asyncio.Task[Any]] = field(default_factory=set)
@@ -69,12 +75,15 @@ class Services:
         """Return an environment whose state is known. Raises Problem (404, 503)."""
         environment = self.environment(name)
         if environment.replica.cursor is None:
-            raise Problem(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "This server has not reached its store yet.",
-                headers={"Retry-After": "1"},
-            )
+            raise _unknown_yet()
         return environment
+
+    def key_log(self, environments: Collection[str]) -> tuple[KeyLog, Hub]:
+        """Return the log of keys for relays of these environments. Raises Problem (503)."""
+        self._check_serving()
+        if self.system.replica.cursor is None:
+            raise _unknown_yet()
+        return self.key_logs.of(environments)
 
     async def run_to_end(self, work: Coroutine[Any, Any, T]) -> T:
         """Await work that goes on although the caller hangs up. Raises what the work raises."""
@@ -90,10 +99,18 @@ class Services:
 
     def hub(self, name: str | None) -> Hub:
         """Return the hub of an environment whose state is known. Raises Problem (404, 503)."""
+        self._check_serving()
+        return self.hubs[self.known_environment(name or "").name]
+
+    def _check_serving(self) -> None:
         if self.draining:
             detail = "This server is shutting down."
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "1"})
-        return self.hubs[self.known_environment(name or "").name]
+
+
+def _unknown_yet() -> Problem:
+    detail = "This server has not reached its store yet."
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "1"})
 
 
 SERVICES = web.AppKey("services", Services)

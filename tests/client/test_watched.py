@@ -169,3 +169,18 @@ def test_a_key_of_any_type_is_survived(key: Any) -> None:
     world.flags.bind().track(key)
     with world.flags.guard(key), world.flags.watch() as flags:
         flags.is_enabled(key)
+
+
+def test_the_variant_is_counted_where_it_is_known() -> None:
+    split = {**ON, "variants": [{"name": "blue", "weight": 1}]}
+    world = World(f=split)
+    with world.flags.watch(user_id="u") as flags:
+        assert flags.is_enabled("f")
+    with world.flags.bind(user_id="u").guard("f") as guard:
+        assert (guard.enabled, guard.variant) == (True, "blue")
+    world.flags.track("f", Context("u"), error=True)
+    world.flags.track("f", variant="red")
+    world.flags.track("f")
+    world.flags.track("f", Context("u"), enabled=False)
+    counted = {(row.enabled, row.variant): row.successes + row.errors for row in world.ruleset.drain_runs()}
+    assert counted == {(True, "blue"): 3, (True, "red"): 1, (True, None): 1, (False, None): 1}

@@ -174,6 +174,10 @@ async def test_the_embedded_store_serves_one_process_and_says_so(tmp_path: Path)
         (["--store", "mysql:x"], "names no store"),
         (["--store", "sqlite:/proc/nowhere/x.db"], "cannot open"),
         (["--tls-key", "key.pem"], "go together"),
+        (["--redis-wait-replicas", "1"], "name one with --store"),
+        (["--store", "redis+cluster://me:hidden@nowhere:x"], "no host:port"),
+        (["--upstream", "http://127.0.0.1:1"], "key"),
+        (["--key", "ww_relay_x"], "it needs --upstream"),
     ],
 )
 async def test_a_start_that_cannot_be_says_what_to_do_in_one_line(tmp_path: Path, words: list[str], said: str) -> None:
@@ -182,3 +186,4 @@ async def test_a_start_that_cannot_be_says_what_to_do_in_one_line(tmp_path: Path
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("wigwag-server: ")
     assert said in line
+    assert "hidden" not in line

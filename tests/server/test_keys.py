@@ -214,7 +214,14 @@ async def test_last_use_is_known_on_other_servers_within_the_hour_and_is_not_aud
 
 def key_watch(server: Server) -> KeyWatch:
     services = server.services
-    return KeyWatch(services.system, services.keys, services.uses, hubs=services.hubs, notices=services.notices)
+    return KeyWatch(
+        services.system,
+        services.keys,
+        services.uses,
+        hubs=services.hubs,
+        notices=services.notices,
+        key_logs=services.key_logs,
+    )
 
 
 async def known(server: Server, path: str, used_at: int) -> bool:

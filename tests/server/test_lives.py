@@ -158,3 +158,94 @@ async def test_an_owner_has_so_many_release_flags(server: Server) -> None:
     assert (await server.ask("PATCH", "/admin/flags/c", json={"kind": "release"})).status == 200
     wrong = await server.ask("PATCH", "/admin/environments/production", json={"ownerReleaseFlags": 0})
     assert wrong.status == 422
+
+
+async def test_a_limit_of_owners_holds_for_whatever_brings_flags(server: Server) -> None:
+    await server.ask("PATCH", "/admin/environments/production", json={"ownerReleaseFlags": 1})
+    two = {"flags": {"a": {"owner": "ann"}, "b": {"owner": "ann"}, "c": {"owner": "bob"}, "d": {}, "e": {}}}
+    imported = await server.ask("POST", "/admin/import", json=two)
+    assert imported.status == 200
+    warning = "With this, 2 of 'ann' are open release flags, and the limit of this environment is 1."
+    assert imported.headers["Wigwag-Warning"] == warning
+    again = await server.ask("POST", "/admin/import", json=two)
+    assert "Wigwag-Warning" not in again.headers  # nobody got more
+    await server.ask("PATCH", "/admin/environments/production", json={"refuseOverLimit": True})
+    more = {"flags": {"a": {"owner": "ann", "enabled": True}, "f": {"owner": "bob"}}}
+    for query in ("", "?dryRun=true"):
+        refused = await server.ask("POST", f"/admin/import{query}", json=more)
+        assert refused.status == 409
+        assert refused.body["detail"].startswith("With this, 2 of 'bob' are open")
+        assert refused.body["detail"].endswith("wigwag stale")
+    # Bringing one where another goes is as many as before.
+    swap = {"mode": "replace", "flags": {"a": {"owner": "ann"}, "b": {"owner": "ann"}, "f": {"owner": "bob"}}}
+    assert (await server.ask("POST", "/admin/import", json=swap)).status == 200
+
+    await server.ask("POST", "/admin/environments", json={"name": "staging"})
+    await server.ask("POST", "/admin/flags/g?environment=staging", json={"owner": "bob"})
+    promote = {"from": "staging", "flags": ["g"]}
+    assert (await server.ask("POST", "/admin/environments/production/promote", json=promote)).status == 409
+
+    before = (await server.ask("GET", "/admin/changes")).body["cursor"].split(":")[1]
+    assert (await server.ask("DELETE", "/admin/flags/f?confirm=f")).status == 204
+    await server.put("h", owner="bob")
+    await server.ask("POST", "/admin/flags/h/archive")
+    await server.put("i", owner="bob")
+    assert (await server.ask("POST", "/admin/flags/h/restore")).status == 409
+    await server.ask("PATCH", "/admin/environments/production", json={"refuseOverLimit": False})
+    restored = await server.ask("POST", "/admin/flags/h/restore")
+    assert "limit of this environment" in restored.headers["Wigwag-Warning"]
+    await server.ask("PATCH", "/admin/environments/production", json={"refuseOverLimit": True})
+    # Back to where bob had one: fewer than now, so it goes; the way back again would give him more.
+    now = (await server.ask("GET", "/admin/changes")).body["cursor"].split(":")[1]
+    assert (await server.ask("POST", "/admin/rewind", json={"to": int(before)})).status == 200
+    assert (await server.ask("POST", "/admin/rewind", json={"to": int(now)})).status == 409
+
+
+async def test_what_is_archived_goes_out_with_an_export_and_comes_in_again(server: Server) -> None:
+    await server.put("done", enabled=True, owner="ann")
+    await server.put("open", enabled=True)
+    await server.ask("POST", "/admin/flags/done/archive", json={"reason": "everybody has it"})
+    document = (await server.ask("GET", "/admin/export")).body
+    archived = document["flags"]["done"]["archived"]
+    assert (archived["by"], archived["reason"]) == ("bootstrap", "everybody has it")
+    assert "archived" not in document["flags"]["open"]
+
+    await server.ask("POST", "/admin/environments", json={"name": "copy"})
+    imported = await server.ask("POST", "/admin/import?environment=copy", json=document)
+    assert imported.status == 200
+    (done,) = [each for each in imported.body["changes"] if each["key"] == "done"]
+    assert done["fields"]["archived"] == {"before": None, "after": archived}
+    assert (await server.ask("GET", "/admin/export?environment=copy")).body == document
+    assert (await server.ask("POST", "/admin/import?environment=copy", json=document)).body["changes"] == []
+
+    # A file that says nothing leaves it as it is; null restores it, and that alone is a change.
+    silent = {"flags": {"done": {"enabled": True, "owner": "ann"}}}
+    assert (await server.ask("POST", "/admin/import?environment=copy", json=silent)).body["changes"] == []
+    silent["flags"]["done"]["archived"] = None
+    changed = (await server.ask("POST", "/admin/import?environment=copy", json=silent)).body["changes"]
+    assert [(each["key"], each["change"], list(each["fields"])) for each in changed] == [
+        ("done", "changed", ["archived"])
+    ]
+    assert (await server.ask("GET", "/admin/flags/done?environment=copy")).body["archived"] is None
+    for wrong in ("yes", {}, {"by": "ann", "at": -1}, {"by": "x" * 200, "at": 1}):
+        body = {"flags": {"done": {"archived": wrong}}}
+        assert (await server.ask("POST", "/admin/import?environment=copy", json=body)).status == 422
+
+
+async def test_whoever_takes_a_flag_away_is_told_how_often_it_is_asked_for(server: Server) -> None:
+    await server.put("checkout", enabled=True)
+    usage = [{"flag": "checkout", "enabled": True, "reason": "STATIC", "count": 1203}]
+    outcomes = [{"flag": "checkout", "enabled": True, "calls": 7}]
+    told = {"instance": {"id": "instance1"}, "batch": 1, "usage": usage, "outcomes": outcomes}
+    assert (await server.ask("POST", "/v1/telemetry", token=server.key, json=told)).status == 204
+    await server.ask("PUT", "/admin/code-references", json=UPLOAD)
+    said = (
+        "'checkout' is still in use: code asks for it in 2 places (wigwag references checkout), "
+        "and it was asked for 1,203 times in the last 24 hours."
+    )
+    trial = await server.ask("DELETE", "/admin/flags/checkout?dryRun=true")
+    assert trial.headers["Wigwag-Warning"] == said
+    archived = await server.ask("POST", "/admin/flags/checkout/archive")
+    assert archived.headers["Wigwag-Warning"] == said
+    gone = await server.ask("DELETE", "/admin/flags/checkout?confirm=checkout")
+    assert (gone.status, gone.headers["Wigwag-Warning"]) == (204, said)

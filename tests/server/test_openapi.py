@@ -96,7 +96,7 @@ async def test_who_is_let_in_is_said(server: Server) -> None:
     found = operations((await server.ask("GET", "/openapi.json", token=None)).body)
     assert found["healthz"]["security"] == []
     assert "401" not in found["healthz"]["responses"]
-    assert found["snapshot"]["security"] == [{"serverKey": []}]
+    assert found["snapshot"]["security"] == [{"serverKey": []}, {"relayKey": []}]
     assert found["kill_flag"]["security"] == [{"adminToken": []}]
     assert "`operator`" in found["kill_flag"]["description"]
     assert {"401", "403", "404", "422", "503"} <= found["kill_flag"]["responses"].keys()

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,12 +73,12 @@ class Switch:
         self._devices = {_packed(host.address): host.device for host in hosts.values()}
         self._rng = random.Random(1)
 
-    def between(self, one: str, other: str, **changes: object) -> None:
+    def between(self, one: str, other: str, **changes: Any) -> None:
         """Change a link in both directions."""
         self.towards(one, other, **changes)
         self.towards(other, one, **changes)
 
-    def towards(self, source: str, target: str, **changes: object) -> None:
+    def towards(self, source: str, target: str, **changes: Any) -> None:
         """Change a link in the direction from `source` to `target`."""
         ends = _packed(self.hosts[source].address), _packed(self.hosts[target].address)
         self._links[ends] = replace(self._links.get(ends, Link()), **changes)
@@ -88,7 +89,7 @@ class Switch:
             for far in other:
                 self.between(each, far, cut=cut)
 
-    def everywhere(self, **changes: object) -> None:
+    def everywhere(self, **changes: Any) -> None:
         """Change all links."""
         for source in self.hosts:
             for target in self.hosts:

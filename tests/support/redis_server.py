@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import signal
 import socket
+import subprocess
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +27,22 @@ def redis_binary() -> str:
     return str(binary)
 
 
+def built_with_tls() -> bool:
+    """Say whether that redis-server can do TLS, by what it says of a certificate that is not there."""
+    words = [
+        redis_binary(),
+        "--port",
+        "0",
+        "--tls-port",
+        "1",
+        "--tls-cert-file",
+        "/nowhere",
+        "--tls-key-file",
+        "/nowhere",
+    ]
+    return b"Failed to configure TLS" in subprocess.run(words, capture_output=True, check=False, timeout=10).stdout
+
+
 def free_port() -> int:
     """Return a port that nothing listens on right now."""
     with socket.socket() as probe:
@@ -37,9 +54,10 @@ def free_port() -> int:
 class RedisServer:
     """One Redis process. It keeps its port and its folder over restarts; every write is on disk at once."""
 
-    def __init__(self, folder: Path, options: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, options: Mapping[str, object] | None = None) -> None:
+        """`options` are directives of its configuration."""
         self.folder = folder
-        self._options = options or {}
+        self.options = options or {}
         self.port = free_port()
         self._process: asyncio.subprocess.Process | None = None
 
@@ -59,9 +77,9 @@ class RedisServer:
             "appendfsync": "always",
             "save": "",
             "logfile": "redis.log",
-            **self._options,
+            **self.options,
         }
-        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        words = [word for name, value in options.items() for word in (f"--{name}", *str(value).split())]
         self._process = await asyncio.create_subprocess_exec(
             redis_binary(), *words, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
         )

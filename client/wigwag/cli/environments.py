@@ -86,11 +86,15 @@ async def edit(
     refuse_over_limit: Annotated[
         bool | None, typer.Option("--refuse-over-limit/--warn-over-limit", help="What happens then.")
     ] = None,
+    samples: Annotated[
+        bool | None, typer.Option("--samples/--no-samples", help="Whether samples of contexts are taken, for previews.")
+    ] = None,
     comment: Comment = "",
 ) -> None:
     """Change what is known about an environment.
 
-    That is its description, whether changes in it wait for a second person, and how long its flags should live.
+    That is its description, whether changes in it wait for a second person, how long its flags should live, and
+    whether it takes samples of contexts from apps that send some.
     """
     body = _given(
         {
@@ -98,6 +102,7 @@ async def edit(
             "approvals": approvals,
             "expectedLifeDays": expected_life,
             "refuseOverLimit": refuse_over_limit,
+            "sampleContexts": samples,
         }
     )
     if owner_flags is not None:

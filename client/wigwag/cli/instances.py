@@ -9,9 +9,10 @@ from rich.text import Text
 
 from wigwag.cli.call import Call, command
 from wigwag.cli.flag_words import Plain
-from wigwag.cli.output import draw, note, plain, say_json
+from wigwag.cli.output import draw, note, plain, say, say_json
 
 MOST = 10_000
+NAMED = 10
 STYLES = {"stream": "green", "poll": "yellow", "lost": "red", "unknown": "red", "left": "dim"}
 
 
@@ -32,6 +33,8 @@ async def instances(
         return
     if listed:
         draw(instance_table(listed, {each["id"]: each["name"] for each in found.get("servers", ())}))
+    for key, number in found.get("tripped", {}).items():
+        say(_tripped(key, number, listed))
     note(("\n" if listed else "") + _counts(found, len(listed), call.environment))
 
 
@@ -53,9 +56,22 @@ def instance_table(found: Sequence[Plain], servers: Plain) -> Table:
             _span(each.get("sinceAgoMs", 0)),
             Text(revision if current else f"{revision} behind", style="" if current else "bold red"),
             Text(plain(str(each.get("sdk")))),
-            Text(plain(str(servers.get(str(each.get("server")), each.get("server")))), style="dim"),
+            Text(plain(_way(each, servers)), style="dim"),
         )
     return table
+
+
+def _way(instance: Plain, servers: Plain) -> str:
+    """Return the server that an instance is connected to, after the relays through which that is known."""
+    server = str(instance.get("server"))
+    return " > ".join([*map(str, instance.get("relays", ())), str(servers.get(server, server))])
+
+
+def _tripped(key: str, number: int, listed: Sequence[Plain]) -> str:
+    """Return in words where a circuit has tripped."""
+    where = [str(each.get("name")) for each in listed if any(row["flag"] == key for row in each.get("tripped", ()))]
+    named = ", ".join(plain(name) for name in where[:NAMED]) + (" …" if len(where) > NAMED else "")
+    return f"\n{plain(key)} is off in {number} of them, where its circuit has tripped: {named}"
 
 
 def _span(ms: int) -> str:

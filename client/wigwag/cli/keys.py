@@ -54,7 +54,8 @@ async def list_keys(call: Call) -> None:
 async def create(
     call: Call,
     kind: Annotated[
-        str, typer.Argument(metavar="KIND", help="server, client, admin, or hook (for alerts).", show_default=False)
+        str,
+        typer.Argument(metavar="KIND", help="server, client, admin, hook (for alerts), or relay.", show_default=False),
     ],
     *,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="Whose it is.", show_default=False)] = None,
@@ -62,7 +63,10 @@ async def create(
         str | None, typer.Option(metavar="ROLE", help="Of an admin token: viewer, operator, editor or admin.")
     ] = None,
     only_environment: Annotated[
-        Texts, typer.Option(metavar="NAME", help="Limit an admin token to this environment.  (repeatable)")
+        Texts,
+        typer.Option(
+            metavar="NAME", help="Limit an admin token to this environment, or have a relay serve it.  (repeatable)"
+        ),
     ] = None,
     flag: Annotated[
         Texts,
@@ -78,7 +82,9 @@ async def create(
     """
     lists = {"environments": only_environment, "flags": flag, "tags": tag}
     body: Plain = {"kind": kind, **{field: value for field, value in lists.items() if value}}
-    if kind != "admin":
+    if kind == "relay":
+        body["environments"] = only_environment or [call.environment]
+    elif kind != "admin":
         body["environment"] = call.environment
     body |= {field: value for field, value in (("name", name), ("role", role)) if value is not None}
     body |= _expiry(expires)

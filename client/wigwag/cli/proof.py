@@ -91,9 +91,15 @@ def note_laggards(seen: Plain) -> None:
             at = f", at revision {min(revisions)}" if revisions else ""
             since = f"for {max(each['sinceAgoMs'] for each in group) / 1000:.0f} s"
             times = f" × {len(group)}" if len(group) > 1 else ""
-            note(f"  {kind:<8} {plain(name)}{times}  ({words}{at}; {since})")
+            note(f"  {kind:<8} {plain(name)}{times}  ({words}{_behind(group)}{at}; {since})")
         if (more := seen["counts"][kind] - sum(len(group) for _, group in named)) > 0:
             note(f"  {kind:<8} … and {more} more")
+
+
+def _behind(group: list[Plain]) -> str:
+    """Return through which relays these are connected."""
+    ways = sorted({" > ".join(map(str, each["relays"])) for each in group if each.get("relays")})
+    return f", behind {plain(' and '.join(ways))}" if ways else ""
 
 
 def _checked(admin: AdminClient, seen: Plain) -> Plain:

@@ -13,6 +13,7 @@ from wigwag.cli.exits import ExitCode, FlagChanged, NoSuchFlag, Stop
 from wigwag.cli.flag_edit import Edit, configuration_of, read_configuration
 from wigwag.cli.flag_words import differences, summary
 from wigwag.cli.output import note
+from wigwag.cli.previewing import tell_preview
 from wigwag.cli.writing import tell, where
 from wigwag_proto.flag import FlagKind
 
@@ -47,6 +48,12 @@ async def set_flag(
         Path | None,
         typer.Option(metavar="FILE", help="Take the whole configuration from JSON; - reads standard input."),
     ] = None,
+    preview: Annotated[
+        bool,
+        typer.Option(
+            "--preview", help="Only say how many sampled contexts would get another answer.", show_default=False
+        ),
+    ] = False,
     comment: Comment = "",
 ) -> None:
     """Create a flag, or change one. What is not named stays as it is.
@@ -78,6 +85,8 @@ async def set_flag(
             else:
                 wanted = read_configuration(text, _name(from_file), key, before)
             wanted = edit.applied_to(wanted)
+            if preview:
+                return tell_preview(call, await admin.post("flags", key, "preview", body={"draft": wanted}))
             try:
                 unchanged = before is not None and wanted == configuration_of(before)
                 after = before or {} if unchanged else await admin.put(key, wanted, before, comment)
@@ -87,7 +96,7 @@ async def set_flag(
                 if not tries_left:
                     raise
                 before, nearest = await _flag_or_none(admin, key)
-    _tell_set(call, before, after, nearest)
+    return _tell_set(call, before, after, nearest)
 
 
 async def _flag_or_none(admin: AdminClient, key: str) -> tuple[Plain | None, list[str]]:

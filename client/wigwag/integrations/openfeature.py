@@ -41,6 +41,7 @@ REASONS = {
     Reason.KILLED: StandardReason.DISABLED,
     Reason.DISABLED: StandardReason.DISABLED,
     Reason.FAIL_SAFE: StandardReason.STALE,
+    Reason.CIRCUIT: StandardReason.DISABLED,
     Reason.PREREQUISITE: StandardReason.DEFAULT,
     Reason.BLACKLISTED: StandardReason.TARGETING_MATCH,
     Reason.WHITELISTED: StandardReason.TARGETING_MATCH,

@@ -30,6 +30,7 @@ REASONS = {
     Reason.KILLED: "disabled",
     Reason.DISABLED: "disabled",
     Reason.FAIL_SAFE: "stale",
+    Reason.CIRCUIT: "disabled",
     Reason.PREREQUISITE: "default",
     Reason.BLACKLISTED: "targeting_match",
     Reason.WHITELISTED: "targeting_match",

@@ -252,6 +252,9 @@ class _Reader(ast.NodeVisitor):
         elif isinstance(node, ast.BoolOp):
             for value in node.values:
                 yield from self._texts_of(value)
+        elif isinstance(node, ast.List | ast.Tuple | ast.Set):
+            for element in node.elts:  # a gate that takes several keys
+                yield from self._texts_of(element)
         else:
             yield self._text(node)
 

@@ -19,6 +19,7 @@ from wigwag_proto.snapshot import Tables
 from wigwag_server.admin.bodies import refuse
 from wigwag_server.admin.difference import KINDS, TYPES, configuration, same
 from wigwag_server.admin.find import Plain
+from wigwag_server.admin.flag_commands import OwnerLimit
 from wigwag_server.problems import Problem
 
 MOST_VIOLATIONS = 50
@@ -51,6 +52,7 @@ class Configure:
     wanted: Wanted
     catalog: Records
     limits: Mapping[str, int]
+    owner_limit: OwnerLimit | None = None
 
     def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:
         """Return the changes. Raises Problem: 409 when a limit is reached, 422 for a reference to nothing."""
@@ -65,6 +67,8 @@ class Configure:
                 there_are = f"There would be {len(table) + added - removed} {kind}s, and the limit is {limit}."
                 raise Problem(HTTPStatus.CONFLICT, f"{there_are} Nothing was changed.")
         check_changes(changes, self.catalog, "Nothing was changed.")
+        if self.owner_limit is not None:
+            self.owner_limit.check(records.get("flag", {}), changes)
         return changes
 
 
@@ -86,13 +90,18 @@ def plan(wanted: Wanted, records: Tables, revision: int, at: int) -> Plan:
 
 
 def set_configuration(kind: str, key: str, config: Plain, before: Any, *, stamp: tuple[int, int]) -> Change | None:
-    """Return the change that gives a record this configuration; None when it has it. `stamp` is revision and time."""
+    """Return the change that gives a record this configuration; None when it has it. `stamp` is revision and time.
+
+    A flag is archived, or not, as `archived` says; without that it stays as it is.
+    """
     record = msgspec.to_builtins(msgspec.convert({**config, "key": key}, TYPES[kind]))
     now = configuration(kind, before)
-    if now is not None and all(same(value, record[name]) for name, value in now.items()):
-        return None
     known = before if isinstance(before, Mapping) else {}
-    kept = {"kill": known.get("kill"), "archived": known.get("archived")} if kind == "flag" else {}
+    archived = config["archived"] if "archived" in config else known.get("archived")
+    unmoved = kind != "flag" or same(archived, known.get("archived"))
+    if unmoved and now is not None and all(same(value, record[name]) for name, value in now.items()):
+        return None
+    kept = {"kill": known.get("kill"), "archived": archived} if kind == "flag" else {}
     revision, at = stamp
     times = {"createdAt": known.get("createdAt", at), "updatedAt": at, "revision": revision}
     return Change(kind, key, {**record, **kept, **times})

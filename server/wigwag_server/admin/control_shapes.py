@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from wigwag_proto.flag import Archived
 from wigwag_proto.validate import KEY, LONGEST_LIFE_DAYS
 from wigwag_server.admin.audit_search import MOST
 from wigwag_server.admin.environment_bodies import LONGEST_DESCRIPTION, MOST_OWNER_FLAGS, NAME
@@ -29,15 +30,16 @@ Changes = Annotated[
 
 
 class KeyBody(Body, frozen=True):
-    """A key that is asked for. `role`, `environments`, `flags` and `tags` are an admin token's; a hook has `flags`."""
+    """A key that is asked for.
+
+    `role`, `environments`, `flags` and `tags` are an admin token's; a hook has `flags`, a relay `environments`.
+    """
 
     EXAMPLE: ClassVar[Any] = {"kind": "server", "environment": "production", "name": "shop"}
 
     kind: KeyKind
     name: Annotated[str, Meta(max_length=MAX_NAME, description="Says in kills and logs who it was.")] = ""
-    environment: Annotated[str, Meta(description="Of all but admin tokens: `production` by default.")] | UnsetType = (
-        UNSET
-    )
+    environment: Annotated[str, Meta(description="Of an app or a hook: `production` by default.")] | UnsetType = UNSET
     role: Role | UnsetType = UNSET
     environments: Names = ()
     flags: Annotated[Names, Meta(description="Keys, or patterns such as `pay.*`.")] = ()
@@ -113,6 +115,9 @@ class EnvironmentPatch(Body, frozen=True):
     expected_life_days: Annotated[int, Meta(ge=1, le=LONGEST_LIFE_DAYS)] | UnsetType = UNSET
     owner_release_flags: Annotated[int, Meta(ge=1, le=MOST_OWNER_FLAGS)] | UnsetType | None = UNSET
     refuse_over_limit: bool | UnsetType = UNSET
+    sample_contexts: (
+        Annotated[bool, Meta(description="Whether samples of contexts are taken from apps that send some.")] | UnsetType
+    ) = UNSET
     comment: Comment = ""
 
 
@@ -125,6 +130,7 @@ class EnvironmentAnswer(msgspec.Struct, frozen=True, rename="camel"):
     expected_life_days: int
     owner_release_flags: int | None
     refuse_over_limit: bool
+    sample_contexts: bool
     created_at: int | None
     created_by: str
     cursor: str | None
@@ -148,10 +154,18 @@ class Document(msgspec.Struct, frozen=True):
     damaged: tuple[str, ...] | UnsetType = UNSET
 
 
+class ImportedFlag(FlagBody, frozen=True):
+    """A flag as an export has it."""
+
+    archived: Annotated[
+        Archived | UnsetType | None, Meta(description="Null: it is not. Left out: it stays as it is.")
+    ] = UNSET
+
+
 class ImportBody(Body, frozen=True):
     """What is to be. Kills are not imported: `killSwitch` may only be false."""
 
-    flags: dict[Key, FlagBody] | UnsetType = UNSET
+    flags: dict[Key, ImportedFlag] | UnsetType = UNSET
     segments: dict[Key, SegmentBody] | UnsetType = UNSET
     mode: Annotated[
         Literal["merge", "replace"], Meta(description="`replace` deletes what is not named, but no killed flags.")

@@ -86,4 +86,14 @@ def differences_of(changes: Iterable[Change], records: Tables) -> list[dict[str,
     for change in there:
         before[change.kind][change.key] = records.get(change.kind, {}).get(change.key)
         after[change.kind][change.key] = change.value
-    return differences(before, after)
+    found = {(each["kind"], each["key"]): each for each in differences(before, after)}
+    for change in there:
+        was, is_ = (_archived(each.get(change.key)) for each in (before[change.kind], after[change.kind]))
+        if change.kind == "flag" and change.value is not None and not same(was, is_):
+            blank = {"kind": "flag", "key": change.key, "change": "changed", "fields": {}}
+            found.setdefault(("flag", change.key), blank)["fields"]["archived"] = {"before": was, "after": is_}
+    return sorted(found.values(), key=lambda each: (KINDS.index(each["kind"]), each["key"]))
+
+
+def _archived(record: Any) -> Any:
+    return record.get("archived") if isinstance(record, Mapping) else None

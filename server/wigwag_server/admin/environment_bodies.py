@@ -16,6 +16,7 @@ SETTINGS = {
     "expectedLifeDays": "expected_life_days",
     "ownerReleaseFlags": "owner_release_flags",
     "refuseOverLimit": "refuse_over_limit",
+    "sampleContexts": "sample_contexts",
 }
 CREATE_FIELDS = ("name", "cloneFrom", "description", "approvals", "comment")
 EDIT_FIELDS = ("description", "approvals", *SETTINGS, "comment")
@@ -76,6 +77,7 @@ def _check_common(problems: Problems, body: dict[str, Any]) -> None:
     if body.get("ownerReleaseFlags") is not None:
         _is_whole(problems, "ownerReleaseFlags", body["ownerReleaseFlags"], MOST_OWNER_FLAGS)
     problems.is_boolean("/refuseOverLimit", body.get("refuseOverLimit", False))
+    problems.is_boolean("/sampleContexts", body.get("sampleContexts", False))
     problems.is_text("/description", body.get("description", ""), LONGEST_DESCRIPTION)
     problems.is_boolean("/approvals", body.get("approvals", False))
     problems.is_text("/comment", body.get("comment", ""), LONGEST_COMMENT)

@@ -1,5 +1,6 @@
 """`/admin/environments`: making, describing and deleting them."""
 
+import logging
 import time
 from collections import Counter
 from http import HTTPStatus
@@ -31,6 +32,8 @@ from wigwag_server.problems import Problem
 from wigwag_server.services import Services
 from wigwag_server.web.body import read_object
 from wigwag_server.web.operation import operation
+
+logger = logging.getLogger(__name__)
 
 
 @operation(
@@ -113,6 +116,8 @@ async def edit_environment(request: web.Request) -> web.Response:
     body = read_edit_body(await read_object(request))
     command = EditEnvironment(name, body.fields)
     await services.run_to_end(services.system.commit(command, author(request, caller, body.comment)))
+    if body.fields.get("sample_contexts") is False:
+        await _forget_samples(services, name)
     return _answer(_shown(services, name))
 
 
@@ -169,6 +174,14 @@ async def _begin(services: Services, name: str, wanted: Wanted, by: Author) -> C
 async def _delete(services: Services, name: str, by: Author) -> None:
     await services.environments[name].commit(EMPTY, by)
     await services.system.commit(DeleteEnvironment(name), by)
+    await _forget_samples(services, name)
+
+
+async def _forget_samples(services: Services, name: str) -> None:
+    try:
+        await services.samples.forget(name)
+    except StoreUnavailable:
+        logger.warning("the samples of %s are still in the store: they end within a day", name)
 
 
 def _shown(services: Services, name: str, keys: Counter[str | None] | None = None) -> dict[str, Any]:
@@ -183,6 +196,7 @@ def _shown(services: Services, name: str, keys: Counter[str | None] | None = Non
         "expectedLifeDays": record.expected_life_days,
         "ownerReleaseFlags": record.owner_release_flags,
         "refuseOverLimit": record.refuse_over_limit,
+        "sampleContexts": record.sample_contexts,
         "createdAt": record.created_at or None,
         "createdBy": record.created_by,
         "cursor": str(environment.replica.cursor) if environment.replica.cursor else None,

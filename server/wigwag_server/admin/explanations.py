@@ -144,6 +144,12 @@ def _explain_draft(
     key: str, config: Mapping[str, Any], catalog: Records, kills: Mapping[str, Kill], question: Question
 ) -> Decision:
     """Decide as if the draft were written: under a kill that is in force, that is what decides."""
+    records = with_draft(key, config, catalog)
+    return explain(key, records, question.attributes, kills=kills, stale_for=question.stale_for)
+
+
+def with_draft(key: str, config: Mapping[str, Any], catalog: Records) -> Records:
+    """Return the records as if a configuration were written, under a kill that is in force. Raises Problem (422)."""
     present = catalog.flags.get(key)
     flag = msgspec.convert({**config, "key": key}, Flag)
     flag = msgspec.structs.replace(flag, kill=None if present is None else present.kill)
@@ -152,7 +158,7 @@ def _explain_draft(
     records.segments = catalog.segments
     segments = {each: linked.segment for each, linked in catalog.segments.items()}
     refuse("The draft could not be written.", check_references(key, records.flags, segments))
-    return explain(key, records, question.attributes, kills=kills, stale_for=question.stale_for)
+    return records
 
 
 def _plain(decision: Decision) -> dict[str, Any]:

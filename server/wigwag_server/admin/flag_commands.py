@@ -3,7 +3,8 @@
 A command is run again when somebody else committed first, so it never writes back a flag as it was some time ago.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from http import HTTPStatus
@@ -19,8 +20,10 @@ from wigwag_proto.replica import REVIVAL
 from wigwag_proto.snapshot import Tables
 from wigwag_server.admin.bodies import refuse
 from wigwag_server.admin.conditions import check_if_match
-from wigwag_server.admin.find import Plain, find_record
+from wigwag_server.admin.find import Plain, fields_of_later, find_record
 from wigwag_server.problems import Problem
+
+OWNERS_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,33 @@ class OwnerLimit:
         if there < self.most:
             return None
         return f"{there} release flags of '{owner}' are open already, and the limit of this environment is {self.most}."
+
+    def exceeded_by(self, flags: Mapping[str, Any], changes: Iterable[Change]) -> str | None:
+        """Return what is to be said where changes give some owners more than that; None where they do not.
+
+        An owner who has too many already, and gets no more, is not meant.
+        """
+        before = _open_by_owner(flags.values())
+        after = before.copy()
+        for change in changes:
+            if change.kind == "flag":
+                after.subtract(_open_by_owner([flags.get(change.key)]))
+                after.update(_open_by_owner([change.value]))
+        over = [owner for owner, many in sorted(after.items()) if many > max(self.most, before[owner])]
+        if not over:
+            return None
+        said = ", ".join(f"{after[owner]} of '{owner}'" for owner in over[:OWNERS_NAMED])
+        more = f" and those of {len(over) - OWNERS_NAMED} more owners" if len(over) > OWNERS_NAMED else ""
+        return f"With this, {said}{more} are open release flags, and the limit of this environment is {self.most}."
+
+    def check(self, flags: Mapping[str, Any], changes: Iterable[Change]) -> None:
+        """Raise Problem (409) where changes give some owners more than that, and that is to be refused."""
+        if self.refuses and (said := self.exceeded_by(flags, changes)) is not None:
+            raise Problem(HTTPStatus.CONFLICT, f"{said} Archive some that are done with: wigwag stale")
+
+
+def _open_by_owner(flags: Iterable[Any]) -> Counter[str]:
+    return Counter(flag["owner"] for flag in flags if _is_open_release(flag) and flag.get("owner"))
 
 
 def _is_open_release(flag: Any) -> bool:
@@ -74,6 +104,7 @@ class PutFlag:
         flag = msgspec.convert({**self.config, "key": self.key}, Flag)
         self._check_references(flag)
         value = {
+            **fields_of_later(before, Flag),
             **msgspec.to_builtins(flag),
             "kill": _plain(self.kill) if self.kill else before.get("kill"),
             "archived": before.get("archived"),
@@ -139,6 +170,19 @@ class ReviveFlag:
         revival = Change(REVIVAL, self.key, {"at": at})
         killed = flag.get("kill") is not None
         return [_updated(self.key, flag, revision, at, kill=None), revival] if killed else [revival]
+
+
+@dataclass(frozen=True, slots=True)
+class ReviveFlags:
+    """Lift the kills of several flags in one revision."""
+
+    action: ClassVar[str] = ReviveFlag.action
+
+    keys: tuple[str, ...]
+
+    def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:
+        """Return the changes. Raises Problem (404) when one of the flags does not exist."""
+        return [change for key in self.keys for change in ReviveFlag(key)(records, revision, at)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,12 +254,18 @@ class RestoreFlag:
 
     key: str
     if_match: int | None = None
+    owner_limit: OwnerLimit | None = None
 
     def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:
-        """Return the change; none where it is not archived. Raises Problem (404, 412)."""
+        """Return the change; none where it is not archived. Raises Problem: 404, 409 when a limit is reached, 412."""
         flag = find_record(records, "flag", self.key)
         check_if_match("flag", self.key, flag, self.if_match)
-        return [_updated(self.key, flag, revision, at, archived=None)] if flag.get("archived") is not None else []
+        if flag.get("archived") is None:
+            return []
+        changes = [_updated(self.key, flag, revision, at, archived=None)]
+        if self.owner_limit is not None:
+            self.owner_limit.check(records.get("flag", {}), changes)
+        return changes
 
 
 def tagged_keys(records: Tables, tags: Sequence[str]) -> tuple[str, ...]:

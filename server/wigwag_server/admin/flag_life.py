@@ -32,12 +32,16 @@ class Stage(StrEnum):
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known around a flag. `uses` is in how many places code asks, None where no code was ever scanned."""
+    """What is known around a flag. `uses` is in how many places code asks, None where no code was ever scanned.
+
+    `settled_ms` is since when nothing was changed that decides, None where the audit log was not asked or does not say.
+    """
 
     now_ms: int
     life_days: int
     killed: bool = False
     asked_ms: int | None = None
+    settled_ms: int | None = None
     uses: int | None = None
 
 
@@ -52,8 +56,8 @@ class Life(msgspec.Struct, frozen=True, rename="camel"):
 def flag_life(key: str, flag: Any, known: Known) -> Life:
     """Return where a plain flag stands.
 
-    Two weeks of being on or off count from the last change of the flag: an edit of its description counts too, so
-    this may come late, and never early.
+    Two weeks of being on or off count from the last change of what decides it. Where that is not known, they count from
+    the last change of any sort, so that this may come late, and never early.
     """
     plain: Mapping[str, Any] = flag if isinstance(flag, Mapping) else {}
     if isinstance(archived := plain.get("archived"), Mapping):
@@ -72,14 +76,30 @@ def flag_life(key: str, flag: Any, known: Known) -> Life:
     return Life(stage, reasons, _next_step(key, plain, known, settled=bool(settled), unasked=bool(unasked)))
 
 
-def _settled(flag: Mapping[str, Any], known: Known) -> str:
-    state = flag_state(flag, killed=known.killed)
-    since_ms = known.now_ms - _ms(flag.get("updatedAt"), known.now_ms)
+def is_settled(flag: Mapping[str, Any], *, killed: bool = False) -> bool:
+    """Say whether a plain flag decides the same for everybody."""
+    state = flag_state(flag, killed=killed)
     # Two variants with weight are a split that still runs, whatever the percentage.
     variants = flag.get("variants")
     arms = variants if isinstance(variants, (list, tuple)) else ()
     split = sum(1 for each in arms if isinstance(each, Mapping) and each.get("weight")) > 1
-    if state not in SETTLED or since_ms < SETTLED_DAYS * DAY_MS or (state is FlagState.ON and split):
+    return state in SETTLED and not (state is FlagState.ON and split)
+
+
+def may_be_settled(flag: Any, now_ms: int, *, killed: bool = False) -> bool:
+    """Say whether it hangs on the audit log since when a plain flag is on or off: it was changed of late."""
+    if not isinstance(flag, Mapping) or flag.get("kind", "release") not in MORTAL or flag.get("archived") is not None:
+        return False
+    weeks_ms = SETTLED_DAYS * DAY_MS
+    old = now_ms - _ms(flag.get("createdAt"), now_ms) >= weeks_ms
+    return old and now_ms - _ms(flag.get("updatedAt"), now_ms) < weeks_ms and is_settled(flag, killed=killed)
+
+
+def _settled(flag: Mapping[str, Any], known: Known) -> str:
+    state = flag_state(flag, killed=known.killed)
+    updated_ms = _ms(flag.get("updatedAt"), known.now_ms)
+    since_ms = known.now_ms - (updated_ms if known.settled_ms is None else min(updated_ms, known.settled_ms))
+    if since_ms < SETTLED_DAYS * DAY_MS or not is_settled(flag, killed=known.killed):
         return ""
     how = {FlagState.ON: "fully on", FlagState.OFF: "off", FlagState.KILLED: "killed"}[state]
     return f"{how} for {since_ms // DAY_MS} days"

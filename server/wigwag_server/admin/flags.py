@@ -110,7 +110,7 @@ async def put_flag(request: web.Request) -> web.Response:
         body, before
     )
     done = await write(request, environment, command, caller, comment, dry_run=dry_run)
-    return warned(done_answer(environment, key, done, created=not exists), _over_limit(services, environment, key))
+    return warned(done_answer(environment, key, done, created=not exists), over_limit(services, environment, key))
 
 
 @operation(
@@ -134,7 +134,7 @@ async def patch_flag(request: web.Request) -> web.Response:
     own = {name: value for name, value in patch.items() if name != "comment"}
     command = Patch("flag", key, own, writer.put, read_if_match(request))
     done = await write(request, environment, command, caller, comment, dry_run=dry_run)
-    return warned(done_answer(environment, key, done), _over_limit(services, environment, key))
+    return warned(done_answer(environment, key, done), over_limit(services, environment, key))
 
 
 @operation(
@@ -215,7 +215,7 @@ def warned(response: web.Response, warning: str | None) -> web.Response:
     return response
 
 
-def _over_limit(services: Services, environment: Environment, key: str) -> str | None:
+def over_limit(services: Services, environment: Environment, key: str) -> str | None:
     """Return what is to be said when a flag that was written is one too many of its owner."""
     limit = owner_limit(services, environment)
     flags = environment.replica.records.get("flag", {})

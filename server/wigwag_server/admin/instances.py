@@ -9,7 +9,7 @@ from wigwag_server.admin.answers import admit, answer
 from wigwag_server.admin.parameters import Parameters
 from wigwag_server.admin.proof_shapes import InstancesQuery
 from wigwag_server.auth.rights import Right
-from wigwag_server.instances.describe import describe_instances, describe_servers, state_of
+from wigwag_server.instances.describe import describe_instances, describe_servers, describe_tripped, state_of
 from wigwag_server.problems import Problem
 from wigwag_server.web.operation import operation
 
@@ -36,9 +36,10 @@ async def list_instances(request: web.Request) -> web.Response:
         "environment": environment.name,
         "cursor": str(cursor),
         "counts": {state: sum(each == state for each in states.values()) for state in STATES},
-        "servers": describe_servers(look),
+        "servers": describe_servers(look, services.keys.name_of),
         "total": len(found),
-        "instances": describe_instances(look, names, found[:limit], cursor),
+        "tripped": describe_tripped(look, found),
+        "instances": describe_instances(look, names, found[:limit], cursor, services.keys.name_of),
     }
     return answer(body, cursor)
 

@@ -21,8 +21,11 @@ FIELDS: Mapping[KeyKind, tuple[str, ...]] = {
     KeyKind.SERVER: (*COMMON, "environment"),
     KeyKind.CLIENT: (*COMMON, "environment"),
     KeyKind.HOOK: (*COMMON, "environment", "flags"),
+    KeyKind.RELAY: (*COMMON, "environments"),
     KeyKind.ADMIN: (*COMMON, "role", "environments", "flags", "tags"),
 }
+# The kinds that do not belong to one environment.
+NOT_OF_ONE = (KeyKind.ADMIN, KeyKind.RELAY)
 ROTATE_FIELDS = ("overlap", "expiresAt", "expiresIn", "comment")
 ALL_FIELDS = tuple(dict.fromkeys(field for fields in FIELDS.values() for field in fields))
 PATTERN = re.compile(r"[A-Za-z0-9._*?\[\]!-]{1,128}", re.ASCII)
@@ -69,7 +72,9 @@ def read_key_body(body: dict[str, Any], environments: Collection[str]) -> KeyBod
         if each not in environments:
             problems.add(f"/environments/{index}", unknown_name("environment", each, environments))
     environment = body.get("environment", PRODUCTION)
-    if kind != KeyKind.ADMIN and (not isinstance(environment, str) or environment not in environments):
+    if kind == KeyKind.RELAY and not lists["environments"] and not problems.found:
+        problems.add("/environments", "needs the environments that the relay serves")
+    if kind not in NOT_OF_ONE and (not isinstance(environment, str) or environment not in environments):
         problems.add("/environment", unknown_name("environment", environment, environments))
     if kind == KeyKind.HOOK and not lists["flags"] and not problems.found:
         problems.add("/flags", "needs the flags that it may kill: keys, or shell patterns such as pay.*")
@@ -90,6 +95,9 @@ def read_key_body(body: dict[str, Any], environments: Collection[str]) -> KeyBod
             expires_at=expires_at,
             comment=comment,
         )
+    if kind is KeyKind.RELAY:
+        scope = Scope(environments=lists["environments"])
+        return KeyBody(kind=kind, name=name or kind.value, scope=scope, expires_at=expires_at, comment=comment)
     return KeyBody(
         kind=kind,
         name=name or kind.value,
@@ -125,6 +133,8 @@ def covers(caller: Key, key: Key) -> bool:
     """Say whether what a key may do is part of what the caller may do: then the caller may also end it."""
     if key.kind is KeyKind.ADMIN:
         return RIGHTS[key.role] <= RIGHTS[caller.role] and caller.scope.contains(key.scope)
+    if key.kind is KeyKind.RELAY:
+        return all(caller.scope.covers_environment(each) for each in key.scope.environments)
     if key.environment is None or not caller.scope.covers_environment(key.environment):
         return False
     return key.kind is not KeyKind.HOOK or all(caller.scope.covers_pattern(each) for each in key.flags)

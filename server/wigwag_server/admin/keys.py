@@ -157,6 +157,8 @@ def shown(
     }
     if key.kind is KeyKind.ADMIN:
         plain |= {"role": key.role, **msgspec.to_builtins(key.scope)}
+    if key.kind is KeyKind.RELAY:
+        plain["environments"] = key.scope.environments
     if key.kind is KeyKind.HOOK:
         plain["flags"] = key.flags
     return {
@@ -179,7 +181,8 @@ def _within_reach(services: Services, caller: Key, key_id: str) -> Key:
 
 
 def _streams(services: Services) -> Mapping[str, int]:
-    return Counter(connection.key_id for hub in services.hubs.values() for connection in hub.connections)
+    hubs = (*services.hubs.values(), *services.key_logs.hubs)
+    return Counter(connection.key_id for hub in hubs for connection in hub.connections)
 
 
 def _now_ms() -> int:

@@ -16,7 +16,7 @@ from wigwag_server.admin.bodies import LONGEST_REASON, read_if_match, read_key, 
 from wigwag_server.admin.comments import read_comment
 from wigwag_server.admin.flag_commands import ArchiveFlag, RestoreFlag
 from wigwag_server.admin.flag_life import Life, Stage
-from wigwag_server.admin.parameters import Parameters
+from wigwag_server.admin.parameters import LONGEST, Parameters
 from wigwag_server.admin.query_shapes import WriteQuery
 from wigwag_server.admin.shapes import Body, Comment, CommentBody, Reason
 from wigwag_server.admin.surroundings import Surroundings, still_asked, surroundings
@@ -57,6 +57,7 @@ class StaleQuery(msgspec.Struct, frozen=True):
     """Which flags."""
 
     all: Annotated[bool, Meta(description="`true`: every flag, also archived ones, with where it stands.")] = False
+    flag: Annotated[str, Meta(max_length=LONGEST, description="Only the flag with this key, wherever it stands.")] = ""
 
 
 class ArchiveBody(Body, frozen=True):
@@ -72,12 +73,14 @@ class ArchiveBody(Body, frozen=True):
 async def list_stale(request: web.Request) -> web.Response:
     """GET /admin/stale: potentially stale and stale flags, each with the reasons and the next step."""
     services, _, environment = admit(request)
-    parameters = Parameters(request, "all")
-    everything = parameters.switch("all")
+    parameters = Parameters(request, "all", "flag")
+    everything, only = parameters.switch("all"), parameters.text("flag")
     parameters.refuse()
     cursor = environment.replica.cursor
     around = await surroundings(services, environment)
     records = environment.replica.records.get("flag", {})
+    if only:
+        records = {only: records[only]} if only in records else {}
     found = {key: (record, around.life(key, record)) for key, record in sorted(records.items())}
     body = {
         "environment": environment.name,
@@ -86,7 +89,7 @@ async def list_stale(request: web.Request) -> web.Response:
         "flags": [
             _shown(key, record, life, around)
             for key, (record, life) in found.items()
-            if everything or life.state in STALE
+            if everything or only or life.state in STALE
         ],
     }
     return answer(body, cursor)
@@ -125,18 +128,21 @@ async def archive_flag(request: web.Request) -> web.Response:
     gives={200: (Flag, Trial)},
     query=WriteQuery,
     headers=(IF_MATCH,),
+    refuses=(409,),
 )
 async def restore_flag(request: web.Request) -> web.Response:
     """POST /admin/flags/{name}/restore: put it back on the lists, as it was."""
-    _, caller, environment = admit(request)
+    services, caller, environment = admit(request)
     key, dry_run = read_key(request), read_dry_run(request)
     body = await read_object(request, optional=True)
     found: list[Violation] = []
     comment = read_comment(request, body, found)
     found += [Violation(f"/{escaped(field)}", "unknown field") for field in body if field != "comment"]
     refuse("Nothing was restored.", found)
-    done = await write(request, environment, RestoreFlag(key, read_if_match(request)), caller, comment, dry_run=dry_run)
-    return flags.done_answer(environment, key, done)
+    limit = flags.owner_limit(services, environment)
+    command = RestoreFlag(key, read_if_match(request), limit)
+    done = await write(request, environment, command, caller, comment, dry_run=dry_run)
+    return flags.warned(flags.done_answer(environment, key, done), flags.over_limit(services, environment, key))
 
 
 def _shown(key: str, record: Any, life: Life, around: Surroundings) -> dict[str, Any]:

@@ -79,7 +79,7 @@ async def proof(services: Services, environment: Environment, revision: int) -> 
     cursor = environment.replica.cursor
     verdict = propagation(look, str(cursor.epoch) if cursor else "", revision)
     names = await instances.names(environment.name, to_name(verdict))
-    return describe(verdict, look, names, environment.name, revision)
+    return describe(verdict, look, names, environment.name, revision, relay_name=services.keys.name_of)
 
 
 async def proof_within(

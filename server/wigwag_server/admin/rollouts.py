@@ -240,10 +240,11 @@ async def _answer(
 
 def shown_evidence(evidence: Evidence) -> Plain:
     """Return both sides as the API shows them."""
-    return {"on": _side(evidence.on), "off": _side(evidence.off)}
+    return {"on": shown_side(evidence.on), "off": shown_side(evidence.off)}
 
 
-def _side(side: Side) -> Plain:
+def shown_side(side: Side) -> Plain:
+    """Return one side, or one variant, as the API shows it."""
     p95_s = side.p95_s
     return {
         "runs": side.runs,

@@ -15,13 +15,12 @@ from wigwag_server.admin.answers import admit, answer
 from wigwag_server.admin.as_of import Past, read_moment
 from wigwag_server.admin.bodies import refuse
 from wigwag_server.admin.comments import read_comment
-from wigwag_server.admin.configuration import Configure
 from wigwag_server.admin.control_shapes import Transferred
 from wigwag_server.admin.difference import KINDS
 from wigwag_server.admin.parameters import Parameters
 from wigwag_server.admin.past import Moment
 from wigwag_server.admin.shapes import Body, Comment, DryRun
-from wigwag_server.admin.transfers import carry_out, whole_configuration
+from wigwag_server.admin.transfers import carry_out, configure, whole_configuration
 from wigwag_server.auth.rights import Right
 from wigwag_server.environment import Environment
 from wigwag_server.web.body import read_object
@@ -145,9 +144,7 @@ async def rewind(request: web.Request) -> web.Response:
     refuse("Nothing was changed.", found)
     assert moment is not None
     wanted = whole_configuration(await _tables(environment, moment))
-    limits = services.settings.limits
-    catalog = services.catalogs[environment.name].records
-    command = Configure("environment.rewind", wanted, catalog, {"flag": limits.flags, "segment": limits.segments})
+    command = configure(services, environment, "environment.rewind", wanted)
     return await carry_out(request, environment, caller, command, dry_run=body.get("dryRun", False), comment=comment)
 
 

@@ -5,16 +5,18 @@ from typing import Any
 
 import msgspec
 
+from wigwag_proto.flag import Archived
 from wigwag_proto.problems import Problems, Violation, escaped, unknown_name
 from wigwag_proto.snapshot import Tables
 from wigwag_proto.validate import Checked, check_flag_body, check_key, check_segment_body
-from wigwag_server.admin.bodies import refuse
+from wigwag_server.admin.bodies import LATEST_MS, LONGEST_REASON, refuse
 from wigwag_server.admin.configuration import MOST_VIOLATIONS, Wanted
 
 MODES = ("merge", "replace")
 IMPORT_FIELDS = ("flags", "segments", "mode", "dryRun", "comment")
 PROMOTE_FIELDS = ("from", "flags", "withSegments", "dryRun", "comment")
 LONGEST_COMMENT = 1000
+LONGEST_NAME = 128
 MOST_NAMED = 10_000
 
 
@@ -119,7 +121,26 @@ def _read_flag(problems: Problems, key: str, body: Any, present: Any, limits: Fl
     if after is not None and after < limits.fail_safe_s:
         least = f"must be at least {limits.fail_safe_s:g} seconds, three heartbeats of this server"
         problems.add(f"{at}/failSafeAfter", least)
-    return _taken(problems, at, checked)
+    config = _taken(problems, at, checked)
+    if isinstance(body, Mapping) and "archived" in body:
+        config = {**config, "archived": _read_archived(problems, f"{at}/archived", body["archived"])}
+    return config
+
+
+def _read_archived(problems: Problems, at: str, value: Any) -> Any:
+    """Check who has archived a flag, when and why, as an export has it; null for one that is not archived."""
+    if value is None:
+        return None
+    try:
+        archived = msgspec.to_builtins(msgspec.convert(value, Archived))
+    except msgspec.ValidationError as error:
+        problems.add(at, f'must be null, or {{"by": …, "reason": …, "at": <Unix ms>}}: {error}')
+        return None
+    problems.is_text(f"{at}/by", archived["by"], LONGEST_NAME)
+    problems.is_text(f"{at}/reason", archived["reason"], LONGEST_REASON)
+    if not 0 <= archived["at"] < LATEST_MS:
+        problems.add(f"{at}/at", "must be a time in Unix milliseconds")
+    return archived
 
 
 def _taken(problems: Problems, at: str, checked: Checked) -> dict[str, Any]:

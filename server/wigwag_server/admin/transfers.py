@@ -22,11 +22,12 @@ from wigwag_server.admin.configuration import Configure, Wanted, plan
 from wigwag_server.admin.control_shapes import Comparison, Document, Import, Transferred, TrialQuery
 from wigwag_server.admin.difference import KINDS, configuration, differences, differences_of, without_defaults
 from wigwag_server.admin.find import Plain, find_record
+from wigwag_server.admin.flags import owner_limit, warned
 from wigwag_server.admin.parameters import Parameters
 from wigwag_server.admin.transfer_bodies import FlagLimits, PromoteBody, read_import_body, read_promote_body
 from wigwag_server.auth.keys import Key
 from wigwag_server.auth.rights import Right
-from wigwag_server.environment import Command, Environment
+from wigwag_server.environment import Environment
 from wigwag_server.problems import Problem
 from wigwag_server.services import Services
 from wigwag_server.web.body import read_object
@@ -68,7 +69,7 @@ async def import_(request: web.Request) -> web.Response:
         _tables(environment),
         FlagLimits(limits.flag_bytes, 3 * services.hubs[environment.name].heartbeat_s),
     )
-    command = _configure(services, environment, "environment.import", read.wanted)
+    command = configure(services, environment, "environment.import", read.wanted)
     return await carry_out(request, environment, caller, command, dry_run=dry_run or read.dry_run, comment=read.comment)
 
 
@@ -112,7 +113,7 @@ async def promote(request: web.Request) -> web.Response:
     if source is target:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"'{target.name}' cannot be promoted to itself.")
     wanted = promoted(body, source.replica.records)
-    command = _configure(services, target, "environment.promote", wanted)
+    command = configure(services, target, "environment.promote", wanted)
     return await carry_out(request, target, caller, command, dry_run=dry_run or body.dry_run, comment=body.comment)
 
 
@@ -136,7 +137,7 @@ def promoted(body: PromoteBody, records: Tables) -> Wanted:
 def exported(records: Tables) -> dict[str, Any]:
     """Return all configuration in these records, as an import takes it."""
     flags = {
-        key: {"enabled": config["enabled"], **without_defaults("flag", config)}
+        key: {"enabled": config["enabled"], **without_defaults("flag", config), **_archived(records["flag"][key])}
         for key, config in _configurations("flag", records).items()
     }
     segments = {key: without_defaults("segment", config) for key, config in _configurations("segment", records).items()}
@@ -145,6 +146,11 @@ def exported(records: Tables) -> dict[str, Any]:
     # An import does not know this field: whoever exports damaged records is to see it before anything goes by them.
     damaged = {"damaged": left_out} if left_out else {}
     return {"flags": flags, "segments": segments, **damaged}
+
+
+def _archived(record: Any) -> dict[str, Any]:
+    archived = record.get("archived")
+    return {} if archived is None else {"archived": archived}
 
 
 def whole_configuration(records: Tables) -> Wanted:
@@ -156,9 +162,10 @@ def whole_configuration(records: Tables) -> Wanted:
 class Watched:
     """A command that remembers what its last run would change: it is run again when somebody else was faster."""
 
-    command: Command
+    command: Configure
     changes: Sequence[Change] = ()
     before: dict[str, dict[str, Any]] = field(default_factory=dict)
+    warning: str | None = None
 
     @property
     def action(self) -> str:
@@ -172,6 +179,8 @@ class Watched:
         for change in self.changes:
             if (before := records.get(change.kind, {}).get(change.key)) is not None:
                 self.before[change.kind][change.key] = before
+        limit = self.command.owner_limit
+        self.warning = None if limit is None else limit.exceeded_by(records.get("flag", {}), self.changes)
         return self.changes
 
 
@@ -194,7 +203,7 @@ async def carry_out(
         "changes": await asyncio.to_thread(differences_of, watched.changes, watched.before),
         "kept": kept,
     }
-    return answer(body, cursor)
+    return warned(answer(body, cursor), watched.warning)
 
 
 def _dry_run(request: web.Request) -> bool:
@@ -210,10 +219,12 @@ def _tables(environment: Environment) -> dict[str, dict[str, Any]]:
     return {kind: dict(environment.replica.records.get(kind, {})) for kind in KINDS}
 
 
-def _configure(services: Services, environment: Environment, action: str, wanted: Wanted) -> Configure:
+def configure(services: Services, environment: Environment, action: str, wanted: Wanted) -> Configure:
+    """Return the command that brings about what is wanted, within the limits of the server and the environment."""
     limits = services.settings.limits
     catalog = services.catalogs[environment.name].records
-    return Configure(action, wanted, catalog, {"flag": limits.flags, "segment": limits.segments})
+    most = {"flag": limits.flags, "segment": limits.segments}
+    return Configure(action, wanted, catalog, most, owner_limit(services, environment))
 
 
 def _environment(services: Services, caller: Key, name: str) -> Environment:

@@ -3,15 +3,18 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 
 from wigwag_proto.commit import Commit, Epoch
 from wigwag_proto.errors import StoreUnavailable
-from wigwag_server.auth.keys import RECORD, Keys
+from wigwag_server.auth.keys import RECORD, KeyKind, Keys
 from wigwag_server.auth.last_use import LastUse
 from wigwag_server.environment import Environment
 from wigwag_server.hub.hub import Hub
 from wigwag_server.ofrep.notices import Notices
+from wigwag_server.relay.key_log import KeyLogs
+from wigwag_server.relay.visible import KEYS
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +34,7 @@ class KeyWatch:
         *,
         hubs: Mapping[str, Hub],
         notices: Mapping[str, Notices],
+        key_logs: KeyLogs,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`clock` returns Unix time in seconds."""
@@ -39,6 +43,7 @@ class KeyWatch:
         self._uses = uses
         self._hubs = hubs
         self._notices = notices
+        self._key_logs = key_logs
         self._clock = clock
         self._changed = asyncio.Event()
 
@@ -67,14 +72,28 @@ class KeyWatch:
                 pass
 
     def _end_streams(self, now_ms: float) -> None:
-        for name, hub in list(self._hubs.items()):
-            ended = hub.end_streams_of(lambda key_id: not self._keys.valid(key_id, now_ms))
+        logs = [
+            *((name, (name,), hub) for name, hub in self._hubs.items()),
+            *((KEYS, tuple(scope), hub) for scope, hub in self._key_logs.scopes()),
+        ]
+        for name, scope, hub in logs:
+            ended = hub.end_streams_of(partial(self._lost, now_ms, scope))
             if ended:
                 logger.info("%d streams of %s ended with their key", ended, name)
         for notices in list(self._notices.values()):
             for key_id in {each.key_id for each in notices.listening}:
                 if not self._keys.valid(key_id, now_ms):
                     notices.end(key_id)
+
+    def _lost(self, now_ms: float, environments: Collection[str], key_id: str) -> bool:
+        """Say whether a key would not be let in to follow these environments any more.
+
+        The key of a relay is narrowed when one of its environments is deleted: what it follows is another log then.
+        """
+        key = self._keys.of_id(key_id)
+        if key is None or key.expired(now_ms):
+            return True
+        return key.kind is KeyKind.RELAY and not set(environments) <= set(key.scope.environments)
 
     async def write_uses(self) -> None:
         """Write when keys were used. Runs until cancelled."""

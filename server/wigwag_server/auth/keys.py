@@ -23,19 +23,21 @@ MIN_TOKEN_LENGTH = 16
 
 
 class KeyKind(StrEnum):
-    """Who holds a key: an app's server side, a browser or phone, an operator, or an alerting system."""
+    """Who holds a key: an app's server side, a browser or phone, an operator, an alerting system, or a relay."""
 
     SERVER = "server"
     CLIENT = "client"
     ADMIN = "admin"
     HOOK = "hook"
+    RELAY = "relay"
 
 
 class Key(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """A key as it is stored. All but admin tokens belong to one environment; times are Unix times in ms.
+    """A key as it is stored. All but admin tokens and relays belong to one environment; times are Unix times in ms.
 
-    `role` and `scope` are an admin token's. `flags` (shell patterns) are those that a hook may kill, and it may do
-    nothing else. `rotated_from` is the id of the key that this one takes the place of.
+    `role` and `scope` are an admin token's; of a relay, `scope` names the environments that it serves. `flags` (shell
+    patterns) are those that a hook may kill, and it may do nothing else. `rotated_from` is the id of the key that this
+    one takes the place of.
     """
 
     id: str
@@ -50,6 +52,10 @@ class Key(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     created_by: str = ""
     expires_at: int | None = None
     rotated_from: str = ""
+
+    def __repr__(self) -> str:
+        """Leave the hash out: sessions are signed with it, and representations end up in logs."""
+        return f"Key(id={self.id!r}, kind={self.kind.value!r}, name={self.name!r})"
 
     def expired(self, now_ms: float) -> bool:
         """Say whether its time is over."""
@@ -114,6 +120,11 @@ class Keys:
     def of_id(self, key_id: str) -> Key | None:
         """Return the key of that id."""
         return self._by_id.get(key_id)
+
+    def name_of(self, key_id: str) -> str:
+        """Return what people call the key of that id; the id where it has no name, or is gone."""
+        key = self._by_id.get(key_id)
+        return (key and key.name) or key_id
 
     @property
     def known(self) -> bool:

@@ -15,7 +15,7 @@ from wigwag_proto.commit import Change, Commit, Cursor, Epoch
 from wigwag_proto.errors import MalformedCursor
 from wigwag_proto.replica import Replica
 from wigwag_proto.telemetry import Instance, Telemetry, read_instance_header
-from wigwag_server.instances.roster import TRACKED, Changes, Confirmation, Roster, ServerNote, Via
+from wigwag_server.instances.roster import TRACKED, Changes, Confirmation, Roster, ServerNote, Tripped, Via
 
 # A client that polls comes every 5 s; after three polls that did not come it is lost.
 POLL_SILENT_S = 16.0
@@ -59,6 +59,7 @@ class Presence:
         self._left: dict[str, None] = {}
         self._applied: dict[tuple[str, str], float] = {}  # instance and cursor, to when it was in force at the latest
         self._latest: dict[str, str] = {}  # what is in the roster already
+        self._tripped: dict[str, tuple[dict[str, float], float]] = {}  # instance, to what it said, and when
         self._heard: deque[Heard] = deque(maxlen=TRACKED)
         self._kills: dict[str, Any] = {}
 
@@ -114,6 +115,10 @@ class Presence:
         now, id_ = time.monotonic(), telemetry.instance.id
         for state in telemetry.applied:
             self._confirm(id_, state.cursor, now - state.held_ms / 1000)
+        if telemetry.tripped is not None:
+            self._tripped[id_] = {row.flag: row.for_ms for row in telemetry.tripped}, now
+            self._bound(self._tripped)
+            self._wake()
         if telemetry.closing:
             here = self._here.get(id_)
             if here is not None and here.streams == 0:
@@ -161,6 +166,7 @@ class Presence:
             if self._heard and self._heard[0] is heard:
                 self._heard.popleft()
         await self._flush_applied()
+        await self._flush_tripped()
 
     async def close(self, server_id: str, server_name: str) -> None:
         """Say that this server has stopped, and with it whatever connections it had."""
@@ -190,7 +196,11 @@ class Presence:
         return known, [each.instance.id for each in here]
 
     async def _flush_applied(self) -> None:
-        applied, self._applied = self._applied, {}
+        # Who came while the seats were written has none yet. A roster forgets what it is told of somebody without a
+        # seat, so that waits for the next time, with the seat.
+        early = {entry: at for entry, at in self._applied.items() if entry[0] in self._seated}
+        applied = {entry: at for entry, at in self._applied.items() if entry not in early}
+        self._applied = early
         now = time.monotonic()
         entries = [Confirmation(id_, cursor, max(0, round((now - at) * 1e6))) for (id_, cursor), at in applied.items()]
         if not entries:
@@ -203,6 +213,21 @@ class Presence:
         for id_, cursor in applied:
             self._latest[id_] = cursor
         self._bound(self._latest)
+
+    async def _flush_tripped(self) -> None:
+        said, self._tripped = self._tripped, {}
+        now = time.monotonic()
+        tripped = [
+            Tripped(id_, {flag: round((for_ms + (now - at) * 1000) * 1000) for flag, for_ms in flags.items()})
+            for id_, (flags, at) in said.items()
+        ]
+        if not tripped:
+            return
+        try:
+            await self._roster.trip(self.name, tripped)
+        except BaseException:
+            self._tripped = {**said, **self._tripped}
+            raise
 
     # Who is here.
 

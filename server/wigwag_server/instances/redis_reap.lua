@@ -1,6 +1,6 @@
 -- Forget what is over.
 --
--- KEYS  1 servers  2 seats  3 details  4 applied  5 tracked
+-- KEYS  1 servers  2 seats  3 details  4 applied  5 tracked  6 tripped
 -- ARGV  µs after which to forget: 1 servers that are dead  2 seats that were lost  3 seats that were left
 --       4 revisions that were tracked
 
@@ -29,9 +29,11 @@ for i = 1, #seats, 2 do
   end
 end
 
-for _, id in ipairs(redis.call('HKEYS', KEYS[4])) do
-  if redis.call('HEXISTS', KEYS[2], id) == 0 then
-    redis.call('HDEL', KEYS[4], id)
+for _, key in ipairs({KEYS[4], KEYS[6]}) do
+  for _, id in ipairs(redis.call('HKEYS', key)) do
+    if redis.call('HEXISTS', KEYS[2], id) == 0 then
+      redis.call('HDEL', key, id)
+    end
   end
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', whole(now - ARGV[4]))

@@ -4,6 +4,7 @@
     wigwag:{production}:seats               hash: instance to "server via µs"
     wigwag:{production}:details             hash: instance to who it is, as JSON
     wigwag:{production}:applied             hash: instance to "µs cursor"
+    wigwag:{production}:tripped             hash: instance to {flag: µs}, as JSON
     wigwag:{production}:tracked             sorted set: "epoch:revision" by the µs of the commit
     wigwag:{production}:frozen:<tracked>    hash: the seats at that commit
     wigwag:{production}:confirmed:<tracked> hash: instance to µs
@@ -33,9 +34,10 @@ from wigwag_server.instances.roster import (
     Seat,
     ServerNote,
     ServerSeen,
+    Tripped,
     Via,
 )
-from wigwag_server.store.redis_link import connect, script, store_errors
+from wigwag_server.store.redis_link import KeyScript, Link, connect, script, store_errors
 
 T = TypeVar("T")
 
@@ -49,11 +51,11 @@ CONFIRMED_AT_ONCE = 200
 class RedisRoster:
     """Keeps the roster in one Redis."""
 
-    def __init__(self, redis: Redis, *, limit: int) -> None:
-        self._redis = redis
+    def __init__(self, link: Link, *, limit: int) -> None:
+        self._link = link
         self._limit = limit
         scripts = {
-            name: redis.register_script(script(PACKAGE, "redis_clock.lua", f"redis_{name}.lua"))
+            name: KeyScript(link, script(PACKAGE, "redis_clock.lua", f"redis_{name}.lua"))
             for name in ("update", "freeze", "confirm", "reap")
         }
         self._update, self._freeze = scripts["update"], scripts["freeze"]
@@ -85,7 +87,7 @@ class RedisRoster:
     async def farewell(self, environment: str, server: str) -> None:
         """Forget a server."""
         with store_errors():
-            await self._redis.hdel(_key(environment, "servers"), server)
+            await self._redis(environment).hdel(_key(environment, "servers"), server)
 
     async def freeze(
         self, environment: str, epoch: str, revision: int, heard_ago_us: int, own: Sequence[str] = ()
@@ -113,11 +115,28 @@ class RedisRoster:
             with store_errors():
                 await self._confirm(keys=keys, args=args)
 
+    async def trip(self, environment: str, tripped: Sequence[Tripped]) -> None:
+        """Note which circuits are tripped."""
+        seats, key = _key(environment, "seats"), _key(environment, "tripped")
+        with store_errors():
+            redis = self._redis(environment)
+            time: Any = await redis.time()
+            now_us = time[0] * 1_000_000 + time[1]
+            seated: list[Any] = await redis.hmget(seats, [each.instance for each in tripped])
+            async with redis.pipeline(transaction=True) as pipeline:
+                for each, seat in zip(tripped, seated, strict=True):
+                    if seat is None or not each.ago_us:
+                        pipeline.hdel(key, each.instance)
+                    else:
+                        since = {flag: now_us - ago_us for flag, ago_us in each.ago_us.items()}
+                        pipeline.hset(key, each.instance, msgspec.json.encode(since))
+                await pipeline.execute()
+
     async def look(self, environment: str, revision: int | None = None) -> Look:
         """Return the roster now."""
         with store_errors():
             tracked = None if revision is None else await self._tracked(environment, revision)
-            async with self._redis.pipeline(transaction=True) as pipeline:
+            async with self._redis(environment).pipeline(transaction=True) as pipeline:
                 pipeline.time()
                 pipeline.hgetall(_key(environment, "servers"))
                 pipeline.hgetall(_key(environment, "seats"))
@@ -127,17 +146,20 @@ class RedisRoster:
                     pipeline.hgetall(_key(environment, f"confirmed:{tracked}"))
                 else:
                     pipeline.hgetall(_key(environment, "applied"))
+                    pipeline.hgetall(_key(environment, "tripped"))
                 time, servers, seats, *rest = await pipeline.execute()
             now_us = time[0] * 1_000_000 + time[1]
             seen = {name.decode(): _server(value) for name, value in servers.items()}
             seated = _seats(seats)
             if tracked is None:
-                return Look(now_us, seen, seated, {name.decode(): _applied(value) for name, value in rest[0].items()})
+                applied = {name.decode(): _applied(value) for name, value in rest[0].items()}
+                return Look(now_us, seen, seated, applied, tripped=_tripped(rest[1]))
             epoch, _, number = tracked.rpartition(":")
             confirmed = {name.decode(): int(value) for name, value in rest[2].items()}
             frozen = Frozen(epoch, int(number), int(rest[0] or now_us), _seats(rest[1]), confirmed)
             missing = [name for name in frozen.seats if name not in confirmed]
-            values: list[Any] = await self._redis.hmget(_key(environment, "applied"), missing) if missing else []
+            redis, key = self._redis(environment), _key(environment, "applied")
+            values: list[Any] = await redis.hmget(key, missing) if missing else []
             applied = {n: _applied(value) for n, value in zip(missing, values, strict=True) if value}
             return Look(now_us, seen, seated, applied, frozen)
 
@@ -146,23 +168,26 @@ class RedisRoster:
         if not ids:
             return {}
         with store_errors():
-            values = await self._redis.hmget(_key(environment, "details"), list(ids))
+            values = await self._redis(environment).hmget(_key(environment, "details"), list(ids))
             found = zip(ids, values, strict=True)
             return {name: msgspec.json.decode(value, type=Instance) for name, value in found if value}
 
     async def reap(self, environment: str) -> None:
         """Forget what is over."""
-        keys = [_key(environment, name) for name in ("servers", "seats", "details", "applied", "tracked")]
+        keys = [_key(environment, name) for name in ("servers", "seats", "details", "applied", "tracked", "tripped")]
         with store_errors():
             await self._reap(keys=keys, args=[FORGET_DEAD_US, FORGET_LOST_US, FORGET_LEFT_US, TRACKED_US])
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._redis.aclose()
+        await self._link.close()
+
+    def _redis(self, environment: str) -> Redis:
+        return self._link.at(_key(environment, ""))
 
     async def _tracked(self, environment: str, revision: int) -> str | None:
         """Return the name of a revision that is tracked: that of the newest history, where several have it."""
-        names: list[Any] = await self._redis.zrevrange(_key(environment, "tracked"), 0, -1)
+        names: list[Any] = await self._redis(environment).zrevrange(_key(environment, "tracked"), 0, -1)
         for name in names:
             text: str = name.decode()
             if text.endswith(f":{revision}"):
@@ -189,6 +214,10 @@ def _seat(parts: Sequence[str]) -> Seat:
 def _server(value: bytes) -> ServerSeen:
     at, _, note = value.partition(b" ")
     return ServerSeen(msgspec.json.decode(note, type=ServerNote), int(at))
+
+
+def _tripped(rows: dict[bytes, bytes]) -> dict[str, dict[str, int]]:
+    return {name.decode(): msgspec.json.decode(value, type=dict[str, int]) for name, value in rows.items()}
 
 
 def _applied(value: bytes) -> Applied:

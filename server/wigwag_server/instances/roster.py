@@ -78,6 +78,16 @@ class Applied(msgspec.Struct, frozen=True):
     at_us: int
 
 
+class Tripped(msgspec.Struct, frozen=True):
+    """The flags that are off in an instance because their circuit tripped there, and how long before this is written.
+
+    Empty: all circuits are closed.
+    """
+
+    instance: str
+    ago_us: Mapping[str, int]
+
+
 class Frozen(msgspec.Struct, frozen=True):
     """The roster as it was when a commit was made, and who has confirmed it since, and when."""
 
@@ -91,7 +101,8 @@ class Frozen(msgspec.Struct, frozen=True):
 class Look(msgspec.Struct, frozen=True):
     """The roster now. `frozen` is None where the revision that was asked for is not tracked.
 
-    `applied` is of those who have not confirmed it, or of all where nothing is frozen.
+    `applied` is of those who have not confirmed it, or of all where nothing is frozen. `tripped` says of instances in
+    which circuits are tripped since when (µs) each flag is off there; it is left out where something is frozen.
     """
 
     now_us: int
@@ -99,6 +110,7 @@ class Look(msgspec.Struct, frozen=True):
     seats: Mapping[str, Seat]
     applied: Mapping[str, Applied]
     frozen: Frozen | None = None
+    tripped: Mapping[str, Mapping[str, int]] = {}
 
 
 class Roster(Protocol):
@@ -125,6 +137,9 @@ class Roster(Protocol):
 
     async def confirm(self, environment: str, confirmations: Sequence[Confirmation]) -> None:
         """Note who has which state in force, and with that every revision up to it."""
+
+    async def trip(self, environment: str, tripped: Sequence[Tripped]) -> None:
+        """Note which circuits are tripped in instances that have a seat."""
 
     async def look(self, environment: str, revision: int | None = None) -> Look:
         """Return the roster now; with a revision, also as it was then, and who has confirmed it."""

@@ -1,6 +1,6 @@
 """The roster in a SQLite file, for one server; it outlives a restart of that."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -22,6 +22,7 @@ from wigwag_server.instances.roster import (
     Seat,
     ServerNote,
     ServerSeen,
+    Tripped,
     Via,
 )
 from wigwag_server.store.sqlite_side import SqliteSide
@@ -33,6 +34,9 @@ CREATE TABLE IF NOT EXISTS server (
 CREATE TABLE IF NOT EXISTS seat (
     environment TEXT, id TEXT, server TEXT, via TEXT, since_us INTEGER, details BLOB,
     cursor TEXT, applied_us INTEGER, generation INTEGER, revision INTEGER, PRIMARY KEY (environment, id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tripped (
+    environment TEXT, id TEXT, since_us BLOB, PRIMARY KEY (environment, id)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tracked (
     environment TEXT, epoch TEXT, revision INTEGER, committed_us INTEGER, PRIMARY KEY (environment, epoch, revision)
@@ -133,6 +137,19 @@ class SqliteRoster:
                 [(at, environment, id_, str(cursor.epoch), cursor.revision) for id_, cursor, at in rows],
             )
 
+    async def trip(self, environment: str, tripped: Sequence[Tripped]) -> None:
+        """Note which circuits are tripped."""
+        now_us = self._side.now_us()
+        async with self._side.transaction() as database:
+            await database.executemany(
+                "DELETE FROM tripped WHERE environment = ? AND id = ?",
+                [(environment, each.instance) for each in tripped],
+            )
+            await database.executemany(
+                "INSERT INTO tripped SELECT environment, id, ? FROM seat WHERE environment = ? AND id = ?",
+                [(_since(now_us, each.ago_us), environment, each.instance) for each in tripped if each.ago_us],
+            )
+
     async def look(self, environment: str, revision: int | None = None) -> Look:
         """Return the roster now."""
         async with self._side.transaction() as database:
@@ -142,6 +159,9 @@ class SqliteRoster:
             rows = await database.execute_fetchall(
                 "SELECT id, server, via, since_us, cursor, applied_us FROM seat WHERE environment = ?", (environment,)
             )
+            tripped = await database.execute_fetchall(
+                "SELECT id, since_us FROM tripped WHERE environment = ?", (environment,)
+            )
             frozen = None if revision is None else await _frozen(database, environment, revision)
         done = {} if frozen is None else frozen.confirmed
         return Look(
@@ -150,6 +170,7 @@ class SqliteRoster:
             {id_: Seat(server, Via(via), since_us) for id_, server, via, since_us, _, _ in rows},
             {id_: Applied(cursor, at) for id_, _, _, _, cursor, at in rows if cursor and id_ not in done},
             frozen,
+            {id_: msgspec.json.decode(since, type=dict[str, int]) for id_, since in tripped},
         )
 
     async def names(self, environment: str, ids: Sequence[str]) -> dict[str, Instance]:
@@ -177,6 +198,10 @@ class SqliteRoster:
                 (environment, now_us - FORGET_LOST_US, now_us - FORGET_LEFT_US, environment),
             )
             await database.execute(
+                "DELETE FROM tripped WHERE environment = ? AND id NOT IN (SELECT id FROM seat WHERE environment = ?)",
+                (environment, environment),
+            )
+            await database.execute(
                 "DELETE FROM tracked WHERE environment = ? AND committed_us < ?", (environment, now_us - TRACKED_US)
             )
             await _drop_untracked(database)
@@ -198,6 +223,10 @@ class SqliteRoster:
                     "INSERT INTO seat VALUES (?, ?, ?, ?, ?, ?, NULL, NULL, NULL, NULL)",
                     (environment, instance.id, server, via.value, now_us, msgspec.json.encode(instance)),
                 )
+
+
+def _since(now_us: int, ago_us: Mapping[str, int]) -> bytes:
+    return msgspec.json.encode({flag: now_us - ago for flag, ago in ago_us.items()})
 
 
 async def _frozen(database: Connection, environment: str, revision: int) -> Frozen | None:

@@ -20,6 +20,7 @@ REASONS: Mapping[Reason, str] = {
     Reason.KILLED: "DISABLED",
     Reason.DISABLED: "DISABLED",
     Reason.FAIL_SAFE: "DISABLED",
+    Reason.CIRCUIT: "DISABLED",
     Reason.PREREQUISITE: "TARGETING_MATCH",
     Reason.BLACKLISTED: "TARGETING_MATCH",
     Reason.WHITELISTED: "TARGETING_MATCH",

@@ -195,7 +195,7 @@ def _blind(rollout: Rollout, seen: Seen) -> bool:
 def _break_off(rollout: Rollout, wrong: str) -> Step:
     match rollout.on_breach:
         case OnBreach.PAUSE:
-            return Step("rollout.pause", paused(rollout, wrong))
+            return Step("rollout.breach", paused(rollout, wrong))
         case OnBreach.KILL:
             killed = msgspec.structs.replace(rollout, status=Status.KILLED, reason=wrong)
             return Step("rollout.kill", killed, kill=wrong)

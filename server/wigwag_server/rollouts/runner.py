@@ -9,8 +9,9 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 from wigwag_proto.audit import Author
 from wigwag_proto.commit import Commit, Epoch
@@ -35,6 +36,7 @@ JITTER_S = 0.25
 Stamp = tuple[str, int, int]
 # Makes the command that a schedule is for. Raises Problem.
 Scheduled = Callable[[Schedule], Command]
+Work = Callable[[], Awaitable[None]]
 
 
 class Runner:
@@ -50,7 +52,7 @@ class Runner:
         self._changed = asyncio.Event()
         self._began: dict[str, tuple[Stamp, float]] = {}
         self._rng = random.Random()  # noqa: S311 - jitter
-        self._complained = False
+        self._failed: set[str] = set()
 
     def loaded(self) -> None:
         """Look anew."""
@@ -81,11 +83,7 @@ class Runner:
             self._changed.clear()
             busy = True
             if self._environment.replica.cursor is not None and not self._environment.degraded:
-                try:
-                    busy = await self._look()
-                    self._complained = False
-                except StoreUnavailable as error:
-                    self._complain(error)
+                busy = await self._look()
             pause_s = min([self._look_s, *self._due_in_s()]) if busy else None
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
@@ -95,23 +93,43 @@ class Runner:
     async def _look(self) -> bool:
         """Look at everything once; say whether there is anything that may become due without a commit."""
         records = self._environment.replica.records
-        flags = records.get("flag", {})
-        for kind in (plan.RECORD, standing.RECORD):
-            for key in [key for key in records.get(kind, {}) if key not in flags]:
-                await self._commit(Forget(kind, key))
-        found = [(key, read_rollout(plain)) for key, plain in list(records.get(plan.RECORD, {}).items())]
-        running = [(key, each) for key, each in found if each is not None and each.status is plan.Status.RUNNING]
-        for key, rollout in running:
-            await self._move(key, rollout)
-        guards = [(key, read_standing(plain)) for key, plain in list(records.get(standing.RECORD, {}).items())]
-        for key, guard in guards:
-            if guard is not None:
-                await self._watch(key, guard)
+        flags, rollouts = records.get("flag", {}), records.get(plan.RECORD, {})
+        self._began = {key: began for key, began in self._began.items() if key in rollouts}
         pending = self._pending()
-        for each in pending:
-            if each.at <= _now_ms():
-                await self._carry_out(each)
-        return bool(running or guards or pending)
+        running = [
+            (key, each)
+            for key, plain in list(rollouts.items())
+            if (each := read_rollout(plain)) is not None and each.status is plan.Status.RUNNING
+        ]
+        guards = [
+            (key, guard)
+            for key, plain in list(records.get(standing.RECORD, {}).items())
+            if (guard := read_standing(plain)) is not None
+        ]
+        gone = [(kind, key) for kind in (plan.RECORD, standing.RECORD) for key in records.get(kind, {}).keys() - flags]
+        work: list[tuple[str, Work]] = [
+            # First what does not need the counts, which may have to be waited for.
+            *((f"schedule {each.id}", partial(self._carry_out, each)) for each in pending if each.at <= _now_ms()),
+            *((f"{kind} of {key}", partial(self._commit, Forget(kind, key))) for kind, key in gone),
+            *((f"rollout of {key}", partial(self._move, key, each)) for key, each in running),
+            *((f"guard of {key}", partial(self._watch, key, guard)) for key, guard in guards),
+        ]
+        self._failed &= {what for what, _ in work}
+        for what, do in work:
+            await self._alone(what, do)
+        return bool(running or guards or pending or self._failed)
+
+    async def _alone(self, what: str, do: Work) -> None:
+        """Do one thing. Where it fails, it is said once, tried again at the next look, and holds up nothing else."""
+        try:
+            await do()
+            self._failed.discard(what)
+        except StoreUnavailable as error:
+            self._complain(what, error)
+        except Exception:
+            if what not in self._failed:
+                logger.exception("the %s in %s cannot be gone on with", what, self._environment.name)
+            self._failed.add(what)
 
     def _due_in_s(self) -> list[float]:
         """Return in how many seconds stages and schedules are due."""
@@ -170,10 +188,10 @@ class Runner:
         if cursor != before:
             logger.warning("%s in %s: %s %s", command.action, self._environment.name, cursor, why)
 
-    def _complain(self, error: Exception) -> None:
-        if not self._complained:
-            logger.warning("rollouts of %s wait for the store: %s", self._environment.name, error)
-        self._complained = True
+    def _complain(self, what: str, error: Exception) -> None:
+        if what not in self._failed:
+            logger.warning("the %s in %s waits for the store: %s", what, self._environment.name, error)
+        self._failed.add(what)
 
 
 def _stamp(rollout: Rollout) -> Stamp:

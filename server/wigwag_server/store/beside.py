@@ -1,10 +1,13 @@
-"""What a store keeps beside its logs: the roster of instances, and usage. Which kind is said by the store's URL."""
+"""What a store keeps beside its logs: the roster of instances, usage, and samples. The store's URL says which kind."""
 
 from pathlib import Path
 
 from wigwag_server.instances.redis_roster import RedisRoster
 from wigwag_server.instances.roster import Roster
 from wigwag_server.instances.sqlite_roster import SqliteRoster
+from wigwag_server.samples.memory_samples import MemorySamples
+from wigwag_server.samples.redis_samples import RedisSamples
+from wigwag_server.samples.sample_store import SampleStore
 from wigwag_server.usage.redis_usage import RedisUsage
 from wigwag_server.usage.sqlite_usage import SqliteUsage
 from wigwag_server.usage.usage_store import UsageStore
@@ -22,3 +25,8 @@ async def open_beside(url: str, *, instances_limit: int) -> tuple[Roster, UsageS
     except BaseException:
         await roster.close()
         raise
+
+
+def open_samples(url: str) -> SampleStore:
+    """Open the samples, for a URL that `open_store` takes."""
+    return MemorySamples() if url.startswith("sqlite:") else RedisSamples.from_url(url)

@@ -2,7 +2,7 @@
 
 All keys of an environment share one hash tag:
 
-    wigwag:{production}:state     hash: epoch, revision, head, at, bytes, run, parent, count (of the records)
+    wigwag:{production}:state     hash: epoch, revision, head, at, bytes, run, parent, format, count (of the records)
     wigwag:{production}:records   hash: "flag/checkout" to its JSON
     wigwag:{production}:log       stream of recent commits; the ids are the revisions
     wigwag:{production}:settling  hash, and
@@ -22,8 +22,6 @@ from typing import Any, Self
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from wigwag_proto.audit import AuditQuery, Recorded, digest
@@ -31,6 +29,7 @@ from wigwag_proto.codec import commit_from_plain, commit_to_plain, decode, encod
 from wigwag_proto.commit import Commit, Cursor, Epoch
 from wigwag_proto.errors import Malformed, StoreRefused, StoreUnavailable
 from wigwag_proto.snapshot import Snapshot
+from wigwag_server.store.redis_link import KeyScript, Link, connect
 from wigwag_server.store.store import (
     AUDIT_BYTES,
     LOG_BYTES,
@@ -51,6 +50,8 @@ ENVIRONMENTS = "wigwag:environments"
 PROBE_S = 1.0
 # For so long the servers offer what they hold when Redis has come back.
 SETTLE_S = 3.0
+# So long a commit waits for replicas; less than the time-out of the connection.
+REPLICATED_MS = 500
 
 
 class RedisStore:
@@ -58,21 +59,24 @@ class RedisStore:
 
     def __init__(
         self,
-        redis: Redis,
+        link: Link,
         *,
         log_bytes: int = LOG_BYTES,
         audit_bytes: int = AUDIT_BYTES,
         settle_s: float = SETTLE_S,
+        wait_replicas: int = 0,
     ) -> None:
-        self._redis = redis
+        """A commit is accepted only once so many replicas have it as well (`wait_replicas`)."""
+        self._link = link
+        self._wait_replicas = wait_replicas
         self._log_bytes = log_bytes
         self._audit_bytes = audit_bytes
         self._settle_ms = round(settle_s * 1000)
         run = _script("redis_run.lua")
-        self._commit = redis.register_script(run + _script("redis_commit.lua"))
-        self._head = redis.register_script(run + _script("redis_head.lua"))
-        self._settle = redis.register_script(run + _script("redis_settle.lua"))
-        self._renew = redis.register_script(run + _script("redis_renew.lua"))
+        self._commit = KeyScript(link, run + _script("redis_commit.lua"))
+        self._head = KeyScript(link, run + _script("redis_head.lua"))
+        self._settle = KeyScript(link, run + _script("redis_settle.lua"))
+        self._renew = KeyScript(link, run + _script("redis_renew.lua"))
 
     @classmethod
     def from_url(
@@ -83,27 +87,27 @@ class RedisStore:
         log_bytes: int = LOG_BYTES,
         audit_bytes: int = AUDIT_BYTES,
         settle_s: float = SETTLE_S,
+        wait_replicas: int = 0,
     ) -> Self:
-        """Make a store of a `redis://`, `rediss://` or `unix://` URL. Raises ValueError for another."""
-        redis = Redis.from_url(
-            url,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-            # A retry of the library's could make a commit twice, and would hide that a subscription had a gap.
-            retry=Retry(NoBackoff(), 0),
+        """Make a store of a URL that `redis_link.connect` takes. Raises ValueError for another."""
+        return cls(
+            connect(url, timeout_s),
+            log_bytes=log_bytes,
+            audit_bytes=audit_bytes,
+            settle_s=settle_s,
+            wait_replicas=wait_replicas,
         )
-        return cls(redis, log_bytes=log_bytes, audit_bytes=audit_bytes, settle_s=settle_s)
 
     async def environments(self) -> tuple[str, ...]:
         """Name the environments that have a log."""
         with _errors():
-            names = await self._redis.smembers(ENVIRONMENTS)
+            names = await self._link.at(ENVIRONMENTS).smembers(ENVIRONMENTS)
         return tuple(sorted(_text(name) for name in names))
 
     async def head(self, environment: str) -> Head:
         """Return where the log is, and whether this run of Redis was settled."""
         with _errors():
-            return _head(await self._head(keys=[_key(environment, name) for name in ("state", "records")]))
+            return _head(await self._head(keys=[_key(environment, name) for name in ("state", "records")], args=[]))
 
     async def settle(self, environment: str, offer: Snapshot | None, begin: Begin) -> Head:
         """Offer a state, and end the settling when its time is over."""
@@ -115,8 +119,9 @@ class RedisStore:
                     args += [f"{kind}/{key}", encode(value)]
         keys = [_key(environment, name) for name in ("state", "log", "records", "settling", "offer")]
         with _errors():
-            await self._redis.sadd(ENVIRONMENTS, environment)
-            return _head(await self._settle(keys=keys, args=args))
+            head = _head(await self._settle(keys=keys, args=args))
+            await self._link.at(ENVIRONMENTS).sadd(ENVIRONMENTS, environment)
+            return head
 
     async def renew(self, environment: str, cursor: Cursor, epoch: Epoch) -> Head:
         """Begin a new history with the state at `cursor`."""
@@ -127,7 +132,7 @@ class RedisStore:
     async def load(self, environment: str) -> Snapshot | None:
         """Return the whole state."""
         with _errors():
-            async with self._redis.pipeline(transaction=True) as pipeline:
+            async with self._redis(environment).pipeline(transaction=True) as pipeline:
                 pipeline.hmget(_key(environment, "state"), ["epoch", "revision", "head", "at"])
                 pipeline.hgetall(_key(environment, "records"))
                 state, rows = await pipeline.execute()
@@ -152,12 +157,39 @@ class RedisStore:
             args += [name, b"" if change.value is None else encode(change.value)]
             keys.append(_touched(environment, name))
         with _errors():
-            return _answer(await self._commit(keys=keys, args=args))
+            if not self._wait_replicas:
+                return _answer(await self._commit(keys=keys, args=args))
+            # WAIT is about what was written before on its own connection.
+            async with self._redis(environment).client() as one:
+                answer = _answer(await self._commit(keys=keys, args=args, client=one))
+                if isinstance(answer, Accepted):
+                    await self._wait(one)
+                elif _may_be_made(answer, commit):
+                    await self._wait_for_all(one, environment)
+                return answer
+
+    async def replicated(self, environment: str) -> None:
+        """Wait until enough replicas have what anybody has written."""
+        if self._wait_replicas:
+            with _errors():
+                async with self._redis(environment).client() as one:
+                    await self._wait_for_all(one, environment)
+
+    async def _wait_for_all(self, one: Redis, environment: str) -> None:
+        """Wait for what was written before, over whichever connection: it is before what is written here."""
+        await one.hincrby(_key(environment, "state"), "waits", 1)
+        await self._wait(one)
+
+    async def _wait(self, one: Redis) -> None:
+        """Wait until enough replicas have what is written. Else the commit is made, but must not count as safe."""
+        reached = await one.wait(self._wait_replicas, REPLICATED_MS)
+        if reached < self._wait_replicas:
+            raise StoreUnavailable(f"only {reached} of {self._wait_replicas} replicas of Redis have taken the commit")
 
     async def commits_since(self, environment: str, cursor: Cursor) -> tuple[Commit, ...] | NotInLog:
         """Return what came after `cursor`."""
         with _errors():
-            async with self._redis.pipeline(transaction=True) as pipeline:
+            async with self._redis(environment).pipeline(transaction=True) as pipeline:
                 pipeline.hmget(_key(environment, "state"), ["epoch", "revision", "head"])
                 pipeline.xrange(_key(environment, "log"), min=f"{max(1, cursor.revision)}-0")
                 state, entries = await pipeline.execute()
@@ -176,24 +208,25 @@ class RedisStore:
                 return await self._audit_of(environment, query, query.name)
             key = _key(environment, "audit")
             until = "+" if query.before is None else f"({query.before}-0"
+            redis = self._redis(environment)
             rows: Any
             if query.after is not None:
-                rows = await self._redis.xrange(key, min=f"({query.after}-0", max=until, count=query.limit)
+                rows = await redis.xrange(key, min=f"({query.after}-0", max=until, count=query.limit)
             else:
-                rows = await self._redis.xrevrange(key, max=until, count=query.limit)
+                rows = await redis.xrevrange(key, max=until, count=query.limit)
             return tuple(_recorded(row) for row in rows)
 
     async def _audit_of(self, environment: str, query: AuditQuery, name: str) -> tuple[Recorded, ...]:
         """Find by the index first. An entry that the log has forgotten meanwhile is passed over."""
         low = "-inf" if query.after is None else f"({query.after}"
         high = "+inf" if query.before is None else f"({query.before}"
-        index = _touched(environment, name)
+        index, redis = _touched(environment, name), self._redis(environment)
         ids: Any
         if query.after is None:
-            ids = await self._redis.zrevrangebyscore(index, high, low, start=0, num=query.limit)
+            ids = await redis.zrevrangebyscore(index, high, low, start=0, num=query.limit)
         else:
-            ids = await self._redis.zrangebyscore(index, low, high, start=0, num=query.limit)
-        async with self._redis.pipeline(transaction=False) as pipeline:
+            ids = await redis.zrangebyscore(index, low, high, start=0, num=query.limit)
+        async with redis.pipeline(transaction=False) as pipeline:
             for each in ids:
                 pipeline.xrange(_key(environment, "audit"), min=each, max=each)
             found = await pipeline.execute()
@@ -202,7 +235,7 @@ class RedisStore:
     @asynccontextmanager
     async def feed(self, environment: str) -> AsyncGenerator[AsyncIterator[Told]]:
         """Tell of every commit that is published. Ends when the subscription shows no sign of life."""
-        subscription = self._redis.pubsub()
+        subscription = self._redis(environment).pubsub()
         try:
             with _errors():
                 await subscription.subscribe(_key(environment, "feed"))
@@ -216,7 +249,10 @@ class RedisStore:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._redis.aclose()
+        await self._link.close()
+
+    def _redis(self, environment: str) -> Redis:
+        return self._link.at(_key(environment, "state"))
 
 
 async def _listen(subscription: PubSub) -> AsyncGenerator[Told]:
@@ -266,6 +302,13 @@ def _answer(answer: Any) -> Answer:
     if answer[0] == 1:
         return Accepted()
     return Recovering() if answer[0] == -1 else Conflict(_cursor(answer[1:]))
+
+
+def _may_be_made(answer: Answer, commit: Commit) -> bool:
+    """Say whether a commit is made by this offer, or may have been by an earlier one whose answer was lost."""
+    if isinstance(answer, Conflict) and answer.cursor is not None:
+        return answer.cursor.revision > commit.revision or answer.cursor.head == commit.head
+    return isinstance(answer, Accepted)
 
 
 def _head(answer: Any) -> Head:

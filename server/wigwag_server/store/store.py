@@ -95,6 +95,9 @@ class Store(Protocol):
         When StoreUnavailable is raised the commit may have been made: whoever asked looks for its head.
         """
 
+    async def replicated(self, environment: str) -> None:
+        """Return once all that is in the log by now is as safe as an accepted commit is."""
+
     async def settle(self, environment: str, offer: Snapshot | None, begin: Begin) -> Head:
         """Take part in settling what the state of a log is, and say how far that is.
 

@@ -17,6 +17,7 @@ from wigwag_server.ui.flag_rows import kills_without_store, row
 from wigwag_server.ui.flags_page import KINDS
 from wigwag_server.ui.page import Here, page
 from wigwag_server.ui.site import SITE
+from wigwag_server.ui.stale_page import LABELS
 
 HISTORY = 20
 SPANS = {"1h": "hour", "24h": "day", "7d": "week", "30d": "month"}
@@ -56,8 +57,14 @@ async def show_flag(
     """Return the page; with what somebody wrote and why it was refused, so that nothing of it is lost."""
     key = here.name()
     plain = await here.get(f"/admin/flags/{key}")
-    whole, history, usage, needed_by = await asyncio.gather(
-        here.get("/admin/flags", limit=1), _history(here, key), _usage(here, key), _needed_by(here, key)
+    whole, history, usage, needed_by, moving, life, uses = await asyncio.gather(
+        here.get("/admin/flags", limit=1),
+        _history(here, key),
+        _usage(here, key),
+        _needed_by(here, key),
+        _moving(here, key),
+        here.get_if_can("/admin/stale", flag=key),
+        here.get_if_can(f"/admin/flags/{key}/references"),
     )
     shown = row(plain, kills_without_store(whole["emergencies"]))
     config = {name: plain[name] for name in FLAG_FIELDS if name in plain}
@@ -75,6 +82,10 @@ async def show_flag(
         spans=SPANS,
         over=_over(here),
         needed_by=needed_by,
+        **moving,
+        life=life["flags"][0] if life and life["flags"] else None,
+        labels=LABELS,
+        uses=uses,
         segments=sorted(set(segments_of(plain))),
         tried=await _tried(here, key),
         context=here.request.query.get("context", CONTEXT),
@@ -82,6 +93,16 @@ async def show_flag(
         problem=problem,
         basis=here.field("revision") or plain["revision"],
     )
+
+
+async def _moving(here: Here, key: str) -> dict[str, Any]:
+    """Return what moves and watches the flag by itself."""
+    rollout, guard, scheduled = await asyncio.gather(
+        here.get_if_can(f"/admin/flags/{key}/rollout"),
+        here.get_if_can(f"/admin/flags/{key}/guard"),
+        here.get("/admin/schedules", flag=key, status="pending"),
+    )
+    return {"rollout": rollout, "guard": guard, "schedules": scheduled["schedules"]}
 
 
 async def _history(here: Here, key: str) -> Any:

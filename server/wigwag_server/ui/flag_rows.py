@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wigwag_server.admin.flag_state import FlagState, flag_state
-from wigwag_server.ui.words import audience
+from wigwag_server.ui.words import EVERYONE, audience
 
 SORTS = ("key", "changed", "state", "owner")
 LABELS = {
@@ -28,6 +28,31 @@ class Row:
     audience: str
     kill: Mapping[str, Any] | None
     plain: Mapping[str, Any]
+
+    @property
+    def line(self) -> str:
+        """What the state alone does not say: for whom it is on, or would be. Nothing where it says all."""
+        if self.state is FlagState.ON:
+            return "" if self.audience == EVERYONE else self.audience
+        if self.state is FlagState.KILLED:
+            return f"then {self._then}"
+        if self.state is FlagState.OFF and not self.plain.get("enabled"):
+            return "" if self.audience == EVERYONE else f"once on: {self.audience}"
+        return self.audience
+
+    @property
+    def _then(self) -> str:
+        """What it would be without its kill."""
+        if not self.plain.get("enabled"):
+            return "off"
+        return "on" if self.audience == EVERYONE else self.audience
+
+    @property
+    def comes_back(self) -> str:
+        """What reviving brings back, as a sentence."""
+        if not self.plain.get("enabled"):
+            return "Comes back turned off."
+        return f"Comes back on, for {self.audience}."
 
     @property
     def label(self) -> str:

@@ -6,9 +6,10 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from aiohttp import web
+from multidict import MultiDict, MultiDictProxy
 
 from wigwag_proto.errors import StoreUnavailable, WigwagError
 from wigwag_server.auth.keys import Key
@@ -23,6 +24,7 @@ from wigwag_server.web.operation import Media, operation
 logger = logging.getLogger(__name__)
 
 PRODUCTION = "production"
+MOST_FIELDS = 20_000  # of all the flags of an environment, each may be chosen
 HTML = Media("text/html")
 FORM = Media("application/x-www-form-urlencoded")
 PageHandler = Callable[["Here"], Awaitable[web.Response]]
@@ -106,6 +108,7 @@ class Here:
             "approvals": next((each["approvals"] for each in listed if each["name"] == self.environment), False),
             "degraded": bool(state and state["degraded"]),
             "live": self.path() if state else "",
+            "cursor": state["cursor"] if state else "",
             "done": self.request.query.get("done", ""),
         }
         return self.request.app[SITE].answer(template, http_status, **around, **values)
@@ -118,7 +121,7 @@ def page(summary: str, part: str, *, form: bool = False) -> Callable[[PageHandle
     """
 
     def made(handler: PageHandler) -> Handler:
-        @operation(summary, needs=(), takes=FORM if form else None, gives={200: HTML})
+        @operation(summary, needs=(), whom="a session", takes=FORM if form else None, gives={200: HTML})
         @functools.wraps(handler)
         async def answered(request: web.Request) -> web.StreamResponse:
             session = request.get(SESSION)
@@ -145,9 +148,22 @@ def page(summary: str, part: str, *, form: bool = False) -> Callable[[PageHandle
     return made
 
 
-async def read_form(request: web.Request) -> Mapping[str, Any]:
-    """Return the fields that were sent. The request itself stays unread, so that it can be cloned."""
-    return await request.clone().post()
+async def read_form(request: web.Request, *, most_bytes: int | None = None) -> MultiDictProxy[str]:
+    """Return the fields that were sent. The request itself stays unread, so that it can be cloned.
+
+    No file is taken, and no character set but UTF-8: the library's own reading writes files before anybody has said
+    who they are. Raises Problem (415, 422), HTTPRequestEntityTooLarge.
+    """
+    inner = request.clone(client_max_size=most_bytes) if most_bytes else request.clone()
+    if request.can_read_body and request.content_type != FORM.type:
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Send this form as '{FORM.type}'.")
+    text = (await inner.read()).decode(errors="replace")
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        detail = f"This form has more than {MOST_FIELDS:,} fields."
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail) from None
+    return MultiDictProxy(MultiDict(pairs))
 
 
 def check_form(token: str, session: Session) -> None:

@@ -11,11 +11,18 @@ from wigwag_server.ui import (
     flag_page,
     flags_page,
     keys_page,
+    life_forms,
+    ramp_page,
+    ramps_page,
+    revive_page,
     segments_page,
     sign_in,
+    stale_page,
+    webhooks_page,
 )
 from wigwag_server.ui.page import HTML, Here, page, see
 from wigwag_server.ui.site import SITE, Site, file_answer
+from wigwag_server.ui.stale_sums import STALE_SUMS, StaleSums
 from wigwag_server.ui.sums import SUMS, Sums
 from wigwag_server.web.operation import operation
 
@@ -26,6 +33,7 @@ def add_pages(app: web.Application) -> None:
     """Add them to an application."""
     app[SITE] = Site()
     app[SUMS] = Sums()
+    app[STALE_SUMS] = StaleSums()
     app.add_routes(
         [
             web.get("/ui", home),
@@ -42,6 +50,8 @@ def add_pages(app: web.Application) -> None:
             web.get(f"{IN}/kill", flags_page.ask_kill),
             web.post(f"{IN}/kill", flags_page.kill),
             web.get(f"{IN}/kills/{{revision}}", flags_page.show_kill),
+            web.get(f"{IN}/revive", revive_page.ask_revive),
+            web.post(f"{IN}/revive", revive_page.revive),
             web.get(f"{IN}/new-flag", flag_page.new_flag),
             web.post(f"{IN}/new-flag", flag_actions.create),
             web.get(f"{IN}/flags/{{name}}", flag_page.flag),
@@ -52,6 +62,16 @@ def add_pages(app: web.Application) -> None:
             web.post(f"{IN}/flags/{{name}}/rollout", flag_actions.rollout),
             web.post(f"{IN}/flags/{{name}}/revert", flag_actions.revert),
             web.post(f"{IN}/flags/{{name}}/delete", flag_actions.delete),
+            web.post(f"{IN}/flags/{{name}}/life", life_forms.settle),
+            web.get(f"{IN}/flags/{{name}}/ramp", ramp_page.ramp),
+            web.post(f"{IN}/flags/{{name}}/ramp", ramp_page.start),
+            web.post(f"{IN}/flags/{{name}}/ramp/steer", ramp_page.steer),
+            web.post(f"{IN}/flags/{{name}}/guard", ramp_page.put_guard),
+            web.post(f"{IN}/flags/{{name}}/guard/remove", ramp_page.remove_guard),
+            web.post(f"{IN}/flags/{{name}}/schedules", ramp_page.add_schedule),
+            web.post(f"{IN}/schedules/{{id}}/cancel", ramp_page.cancel_schedule),
+            web.get(f"{IN}/ramps", ramps_page.ramps),
+            web.get(f"{IN}/stale", stale_page.stale),
             web.get(f"{IN}/segments", segments_page.segments),
             web.post(f"{IN}/segments", segments_page.create),
             web.get(f"{IN}/segments/{{name}}", segments_page.segment),
@@ -66,6 +86,15 @@ def add_pages(app: web.Application) -> None:
             web.post(f"{IN}/keys", keys_page.create),
             web.post(f"{IN}/keys/{{id}}/rotate", keys_page.rotate),
             web.post(f"{IN}/keys/{{id}}/revoke", keys_page.revoke),
+            web.get(f"{IN}/webhooks", webhooks_page.webhooks),
+            web.post(f"{IN}/webhooks", webhooks_page.create),
+            web.get(f"{IN}/webhooks/{{id}}", webhooks_page.webhook),
+            web.post(f"{IN}/webhooks/{{id}}", webhooks_page.save),
+            web.post(f"{IN}/webhooks/{{id}}/test", webhooks_page.test),
+            web.post(f"{IN}/webhooks/{{id}}/retry", webhooks_page.retry),
+            web.post(f"{IN}/webhooks/{{id}}/switch", webhooks_page.switch),
+            web.post(f"{IN}/webhooks/{{id}}/rotate", webhooks_page.rotate),
+            web.post(f"{IN}/webhooks/{{id}}/delete", webhooks_page.delete),
             web.get(f"{IN}/environments", environments_page.environments),
             web.post(f"{IN}/environments", environments_page.create),
             web.post(f"{IN}/environments/{{name}}", environments_page.edit),
@@ -83,7 +112,7 @@ async def home(here: Here) -> web.Response:
     return see(here.of(here.environment if not allowed or here.environment in allowed else allowed[0], "flags"))
 
 
-@operation("Give a file that pages are made of", needs=(), takes=None, gives={200: HTML})
+@operation("Give a file that pages are made of", needs=(), whom="anybody", takes=None, gives={200: HTML})
 async def static_file(request: web.Request) -> web.Response:
     """GET /ui/static/{version}/{name}: nobody is asked who they are, since it says nothing of what is in the store."""
     return file_answer(request.app[SITE], request.match_info["version"], request.match_info["name"])

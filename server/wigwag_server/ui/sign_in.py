@@ -11,6 +11,7 @@ from wigwag_proto.audit import Author
 from wigwag_proto.errors import StoreUnavailable
 from wigwag_server.auth.keys import Key, KeyKind
 from wigwag_server.auth.login_links import UseLink, find_link
+from wigwag_server.auth.peer import address_of
 from wigwag_server.auth.sessions import SESSION, EndSession, Session
 from wigwag_server.problems import Problem
 from wigwag_server.services import SERVICES
@@ -24,9 +25,11 @@ logger = logging.getLogger(__name__)
 
 # Nobody who signs in or out waits longer for a store that does not answer.
 STORE_S = 1.0
+# Whoever sends this has not said yet who they are.
+LOGIN_BYTES = 16 * 1024
 
 
-@operation("Show where to sign in", needs=(), takes=None, gives={200: HTML})
+@operation("Show where to sign in", needs=(), whom="anybody", takes=None, gives={200: HTML})
 async def show_sign_in(request: web.Request) -> web.Response:
     """GET /ui/login: the form for a token."""
     if SESSION in request:
@@ -34,10 +37,16 @@ async def show_sign_in(request: web.Request) -> web.Response:
     return request.app[SITE].answer("login.html", next=_next(request.query.get("next", "")), wrong="")
 
 
-@operation("Sign in with a token", needs=(), takes=FORM, gives={303: HTML, 401: HTML})
+@operation(
+    "Sign in with a token",
+    needs=(),
+    whom="anybody, to show an admin token",
+    takes=FORM,
+    gives={303: HTML, 401: HTML},
+)
 async def sign_in(request: web.Request) -> web.Response:
     """POST /ui/login: begin a session of that token."""
-    form = await read_form(request)
+    form = await read_form(request, most_bytes=LOGIN_BYTES)
     target = _next(str(form.get("next", "")))
     headers = {"Authorization": f"Bearer {str(form.get('token', '')).strip()}"}
     try:
@@ -49,7 +58,7 @@ async def sign_in(request: web.Request) -> web.Response:
     return _begin(request, key, target)
 
 
-@operation("Show for whom a link signs in", needs=(), takes=None, gives={200: HTML, 410: HTML})
+@operation("Show for whom a link signs in", needs=(), whom="who has the link", takes=None, gives={200: HTML, 410: HTML})
 async def show_link(request: web.Request) -> web.Response:
     """GET /ui/login/{link}: a button. To look at a link uses nothing up: chats do that with what is sent in them."""
     try:
@@ -59,14 +68,14 @@ async def show_link(request: web.Request) -> web.Response:
     return request.app[SITE].answer("login_link.html", key=key, action=request.path)
 
 
-@operation("Sign in by a link", needs=(), takes=FORM, gives={303: HTML, 410: HTML})
+@operation("Sign in by a link", needs=(), whom="who has the link", takes=FORM, gives={303: HTML, 410: HTML})
 async def use_link(request: web.Request) -> web.Response:
     """POST /ui/login/{link}: use it up, and begin a session of the token that it was made with."""
     services = request.app[SERVICES]
     try:
         check_origin(request)
         key = _key_of_link(request)
-        by = Author(name=key.name, key_id=key.id, address=request.remote or "", request=request[REQUEST_ID])
+        by = Author(name=key.name, key_id=key.id, address=address_of(request), request=request[REQUEST_ID])
         await services.run_to_end(services.system.commit(UseLink(request.match_info["link"]), by, timeout_s=STORE_S))
     except Problem as problem:
         return request.app[SITE].answer("login.html", problem.status, next="/ui/", wrong=problem.detail)
@@ -76,7 +85,7 @@ async def use_link(request: web.Request) -> web.Response:
     return _begin(request, key, "/ui/")
 
 
-@operation("Sign out", needs=(), takes=FORM, gives={303: HTML})
+@operation("Sign out", needs=(), whom="anybody; what ends is their own session", takes=FORM, gives={303: HTML})
 async def sign_out(request: web.Request) -> web.Response:
     """POST /ui/logout: end the session, here and, if the store is there, on every server."""
     session = request.get(SESSION)
@@ -85,7 +94,7 @@ async def sign_out(request: web.Request) -> web.Response:
         return response
     check_form(str((await read_form(request)).get("csrf", "")), session)
     services = request.app[SERVICES]
-    by = Author(name=session.key.name, key_id=session.key.id, address=request.remote or "", request=request[REQUEST_ID])
+    by = Author(name=session.key.name, key_id=session.key.id, address=address_of(request), request=request[REQUEST_ID])
     try:
         await services.run_to_end(
             services.system.commit(EndSession(session, services.sessions.times), by, timeout_s=STORE_S)
@@ -106,7 +115,7 @@ def check_origin(request: web.Request) -> None:
 
 def _begin(request: web.Request, key: Key, target: str) -> web.Response:
     session = Session.begin(key, time.time())
-    logger.info("request %s: %s signed in from %s", request[REQUEST_ID], key.name, request.remote)
+    logger.info("request %s: %s signed in from %s", request[REQUEST_ID], key.name, address_of(request))
     response = see(target)
     set_cookie(request, response, session)
     return response

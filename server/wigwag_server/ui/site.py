@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from wigwag_server.ui import words
+from wigwag_server.ui import ramp_words, words
 
 # A page loads and runs only what this server has as a file; nothing that stands in the page itself is run.
 POLICY = (
@@ -56,7 +56,7 @@ class Site:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters.update(words.FILTERS)
+        self._templates.filters.update({**words.FILTERS, **ramp_words.FILTERS})
         self._templates.globals["static"] = lambda name: f"/ui/static/{self.version}/{name}"
 
     def answer(self, template: str, http_status: HTTPStatus = HTTPStatus.OK, /, **values: Any) -> web.Response:

@@ -14,7 +14,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from wigwag_server.store.redis_link import connect, script, store_errors
+from wigwag_server.store.redis_link import KeyScript, Link, connect, script, store_errors
 from wigwag_server.usage.usage_store import (
     ASKED_KEPT_S,
     BATCH_KEPT_S,
@@ -37,9 +37,9 @@ ROWS_AT_ONCE = 2000  # other clients of Redis get their turn in between
 class RedisUsage:
     """Keeps the counts in one Redis."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
-        self._add = redis.register_script(script("wigwag_server.usage", "redis_add.lua"))
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._add = KeyScript(link, script("wigwag_server.usage", "redis_add.lua"))
 
     @classmethod
     def from_url(cls, url: str) -> "RedisUsage":
@@ -69,14 +69,15 @@ class RedisUsage:
     async def read(self, environment: str, flag: str, size: Size, back_s: int) -> Buckets:
         """Return the buckets."""
         with store_errors():
-            time: Any = await self._redis.time()
-            names: Any = await self._redis.hkeys(_key(environment, f"series:{flag}"))
+            redis = self._redis(environment)
+            time: Any = await redis.time()
+            names: Any = await redis.hkeys(_key(environment, f"series:{flag}"))
             now_s, series = int(time[0]), [name.decode() for name in names]
             first, last = max(0, now_s - back_s) // size + 1, now_s // size
             periods = range(first // CELLS, last // CELLS + 1)
             wanted = [(name, period) for name in series for period in periods]
             keys = [_key(environment, f"{size.value}:{period}:{flag}:{name}") for name, period in wanted]
-            values: Any = await self._redis.mget(keys) if keys else []
+            values: Any = await redis.mget(keys) if keys else []
         found: dict[str, dict[int, int]] = {}
         for (name, period), value in zip(wanted, values, strict=True):
             for number, count in _cells(value or b"", period * CELLS, first, last):
@@ -86,13 +87,13 @@ class RedisUsage:
     async def asked(self, environment: str) -> dict[str, int]:
         """Return when each flag was last asked for."""
         with store_errors():
-            rows: Any = await self._redis.zrange(_key(environment, "asked"), 0, -1, withscores=True)
+            rows: Any = await self._redis(environment).zrange(_key(environment, "asked"), 0, -1, withscores=True)
             return {flag.decode(): int(at) for flag, at in rows}
 
     async def unknown(self, environment: str) -> list[Unknown]:
         """Return the names that no flag has."""
         with store_errors():
-            async with self._redis.pipeline(transaction=True) as pipeline:
+            async with self._redis(environment).pipeline(transaction=True) as pipeline:
                 pipeline.zrevrange(_key(environment, "unknown"), 0, -1, withscores=True)
                 pipeline.hgetall(_key(environment, "unknown:count"))
                 pipeline.hgetall(_key(environment, "unknown:first"))
@@ -104,7 +105,10 @@ class RedisUsage:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._redis.aclose()
+        await self._link.close()
+
+    def _redis(self, environment: str) -> Redis:
+        return self._link.at(_key(environment, ""))
 
     async def _send(self, keys: list[str], args: list[Any]) -> None:
         with store_errors():

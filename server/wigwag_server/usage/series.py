@@ -23,15 +23,19 @@ def batch_of(report: Telemetry, flags: Mapping[str, Flag]) -> Batch:
         elif row.reason != Reason.UNKNOWN_FLAG:  # it was unknown a moment ago
             _add(counts, row.flag, _decided(row, flag), row.count)
     for outcome in report.outcomes:
-        if outcome.flag in flags:
-            for series, amount in _fared(outcome):
+        flag = flags.get(outcome.flag)
+        if flag is not None:
+            for series, amount in _fared(outcome, flag):
                 _add(counts, outcome.flag, series, amount)
     rows = [Count(flag, series, amount) for (flag, series), amount in counts.items()]
     return Batch(report.instance.id, report.batch, rows, unknown)
 
 
 def read_series(text: str) -> list[Any]:
-    """Return what a series stands for: `["usage", enabled, reason, variant]` or `["outcome", enabled, what]`."""
+    """Return what a series stands for: `["usage", enabled, reason, variant]` or `["outcome", enabled, what, variant]`.
+
+    Outcomes of no known variant have three parts. What a side has is the sum of all of its series.
+    """
     parts: list[Any] = decode(text)
     return parts
 
@@ -39,8 +43,11 @@ def read_series(text: str) -> list[Any]:
 def _decided(row: UsageRow, flag: Flag) -> list[Any]:
     """Return the series of a decision. Clients name reasons and variants, so what nobody knows is one series."""
     reason = row.reason if row.reason in REASONS else OTHERS
-    named = row.variant is None or any(row.variant == variant.name for variant in _variants(flag))
-    return ["usage", row.enabled, reason, row.variant if named else OTHERS]
+    return ["usage", row.enabled, reason, _variant(row.variant, flag)]
+
+
+def _variant(name: str | None, flag: Flag) -> str | None:
+    return name if name is None or any(name == variant.name for variant in _variants(flag)) else OTHERS
 
 
 def _variants(flag: Flag) -> Iterator[Any]:
@@ -49,11 +56,12 @@ def _variants(flag: Flag) -> Iterator[Any]:
         yield from override.variants
 
 
-def _fared(row: OutcomeRow) -> Iterable[tuple[list[Any], int]]:
+def _fared(row: OutcomeRow, flag: Flag) -> Iterable[tuple[list[Any], int]]:
+    variant = [] if row.variant is None else [_variant(row.variant, flag)]
     buckets = [(f"bucket{number}", count) for number, count in enumerate(row.durations)]
     for what, amount in (("calls", row.calls), ("errors", row.errors), ("durationMs", row.duration_ms), *buckets):
         if amount:
-            yield ["outcome", row.enabled, what], amount
+            yield ["outcome", row.enabled, what, *variant], amount
 
 
 def _add(counts: dict[tuple[str, str], int], flag: str, series: list[Any], amount: int) -> None:

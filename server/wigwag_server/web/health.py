@@ -1,6 +1,6 @@
 """Whether the process lives, and whether it should get traffic."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
@@ -27,33 +27,39 @@ class Readiness(msgspec.Struct, frozen=True, rename="camel"):
 
     ready: bool
     draining: bool
+    upstream: Annotated[str | None, msgspec.Meta(description="Of a relay: the server that it follows.")]
     failed_tasks: int
     environments: dict[str, EnvironmentState]
     system: EnvironmentState
 
 
-@operation("Whether the process lives", needs=(), gives={200: dict[str, str]})
+@operation("Whether the process lives", needs=(), whom="anybody", gives={200: dict[str, str]})
 async def healthz(_: web.Request) -> web.Response:
     """Answer as long as the event loop turns."""
     return web.Response(body=b'{"status":"ok"}', content_type="application/json")
 
 
-@operation("Whether the server should get traffic", needs=(), gives={200: Readiness, 503: Readiness})
+@operation("Whether the server should get traffic", needs=(), whom="anybody", gives={200: Readiness, 503: Readiness})
 async def readyz(request: web.Request) -> web.Response:
-    """Answer 200 while every environment is known and follows its store, else 503 with what is wrong."""
+    """Answer 200 while every environment is known and follows its store, else 503 with what is wrong.
+
+    A relay is there for the time when its upstream is away: it is ready as soon as it knows what to serve.
+    """
     services = request.app[SERVICES]
     known = {name: _state(environment) for name, environment in services.environments.items()}
     for name, hub in services.hubs.items():
         known[name]["streams"] = len(hub.connections)
-    ready = (
-        not services.draining
-        and services.tasks.failures == 0
-        and not services.system.degraded
-        and not any(environment.degraded for environment in services.environments.values())
-    )
+    logs = (services.system, *services.environments.values())
+    upstream = services.settings.upstream
+    if upstream is not None:
+        well = all(each.replica.cursor is not None for each in logs)
+    else:
+        well = not any(each.degraded for each in logs)
+    ready = well and not services.draining and services.tasks.failures == 0
     body = {
         "ready": ready,
         "draining": services.draining,
+        "upstream": upstream.url if upstream is not None else None,
         "failedTasks": services.tasks.failures,
         "environments": known,
         "system": _state(services.system),

@@ -21,6 +21,7 @@ SECURITY = {
         "clientKey",
         "A key for browsers and phones, `ww_client_…`. `/ofrep` and `/api` also take it in the header `X-API-Key`.",
     ),
+    KeyKind.RELAY: ("relayKey", "The key of a relay, `ww_relay_…`. It follows the environments that it names."),
     KeyKind.HOOK: ("hookKey", "A key for an alerting system, `ww_hook_…`. It may kill the flags that it names."),
 }
 

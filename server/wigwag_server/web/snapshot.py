@@ -16,6 +16,7 @@ from wigwag_server.auth.keys import KeyKind
 from wigwag_server.hub.hub import Hub
 from wigwag_server.problems import Problem
 from wigwag_server.services import SERVICES
+from wigwag_server.web.followed import FollowQuery, followed
 from wigwag_server.web.operation import Header, operation
 
 AGE_HEADER = "Wigwag-Age-Ms"
@@ -35,8 +36,10 @@ class SnapshotBody(msgspec.Struct, frozen=True):
 
 @operation(
     "Read the whole state of an environment",
-    needs=(KeyKind.SERVER,),
+    needs=(KeyKind.SERVER, KeyKind.RELAY),
     gives={200: SnapshotBody, 304: None},
+    query=FollowQuery,
+    refuses=(404,),
     headers=(Header("If-None-Match", "The `ETag` of the state that is known: if it still is the state, 304."),),
 )
 async def snapshot(request: web.Request) -> web.StreamResponse:
@@ -46,18 +49,19 @@ async def snapshot(request: web.Request) -> web.StreamResponse:
     and a 304 has none.
     """
     services = request.app[SERVICES]
-    key = services.guard.admit(request, KeyKind.SERVER)
-    hub = services.hub(key.environment)
-    environment = services.environment(key.environment or "")
-    etag = f'"{environment.replica.cursor}"'
+    key = services.guard.admit(request, KeyKind.SERVER, KeyKind.RELAY)
+    hub, standpoint = followed(services, request, key)
+    replica, proven_at = standpoint.replica, standpoint.proven_at
+    etag = f'"{replica.cursor}"'
     headers = {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding, Authorization"}
-    proven_at = environment.follower.proven_at
     if proven_at is not None:
         headers[AGE_HEADER] = str(max(0, ceil((time.monotonic() - proven_at) * 1000)))
     held = {each.value for each in request.if_none_match or ()}
-    services.instances.of(environment.name).polled(request.headers.get(INSTANCE_HEADER), min(held, default=None))
+    if key.kind is not KeyKind.RELAY:  # which tells of its instances by itself, and is none
+        presence = services.instances.of(key.environment or "")
+        presence.polled(request.headers.get(INSTANCE_HEADER), min(held, default=None))
     # Emergencies are not in the log, so the same cursor does not mean that nothing has changed.
-    if str(environment.replica.cursor) in held and not environment.replica.emergencies:
+    if str(replica.cursor) in held and not replica.emergencies:
         return web.Response(status=304, headers=headers)
     if services.snapshots_sending >= services.settings.limits.snapshots_at_once:
         # The wait is spread, so that those who are sent away do not return all at once.

@@ -8,6 +8,7 @@ from wigwag_proto.telemetry import INSTANCE_HEADER
 from wigwag_server.auth.keys import KeyKind
 from wigwag_server.hub.connection import Connection
 from wigwag_server.services import SERVICES
+from wigwag_server.web.followed import FollowQuery, followed
 from wigwag_server.web.operation import Header, Media, operation
 
 HEADERS = {
@@ -19,16 +20,18 @@ HEADERS = {
 
 @operation(
     "Follow an environment as Server-Sent Events",
-    needs=(KeyKind.SERVER,),
+    needs=(KeyKind.SERVER, KeyKind.RELAY),
     gives={200: Media("text/event-stream")},
+    query=FollowQuery,
+    refuses=(404,),
     headers=(Header("Last-Event-ID", "The cursor to resume from."),),
 )
 async def stream(request: web.Request) -> web.StreamResponse:
     """Open a stream and leave the writing to the hub."""
     opened_at = time.monotonic()
     services = request.app[SERVICES]
-    key = services.guard.admit(request, KeyKind.SERVER)
-    hub = services.hub(key.environment)
+    key = services.guard.admit(request, KeyKind.SERVER, KeyKind.RELAY)
+    hub, _ = followed(services, request, key)
     response = web.StreamResponse(headers=HEADERS)
     await response.prepare(request)
     # aiohttp sends the head with the first bytes of the body. This line becomes part of the hello's block; it is
@@ -38,12 +41,15 @@ async def stream(request: web.Request) -> web.StreamResponse:
     if request.transport is None or not services.keys.valid(key.id, time.time() * 1000):
         return response
     last_event_id = request.headers.get("Last-Event-ID")
-    presence = services.instances.of(key.environment or "")
-    seat = presence.opened(request.headers.get(INSTANCE_HEADER), last_event_id)
+    relay = key.kind is KeyKind.RELAY
+    # A relay tells of its instances by itself, and is none.
+    presence = None if relay else services.instances.of(key.environment or "")
+    seat = presence.opened(request.headers.get(INSTANCE_HEADER), last_event_id) if presence else None
 
     def lost(connection: Connection) -> None:
         hub.leave(connection)
-        presence.closed(seat)
+        if presence is not None:
+            presence.closed(seat)
 
     connection = Connection(
         request.transport,
@@ -54,7 +60,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     )
     _take_away(request)
     try:
-        hub.join(connection, last_event_id)
+        hub.join(connection, last_event_id, relay=relay)
     except BaseException:
         connection.abort()  # the head is out: an answer of any other kind would come too late
         raise

@@ -1,6 +1,7 @@
 """The audit log as an outbox: it is durable, in order and shared already, and only a place in it has to be kept."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from wigwag_proto.audit import AuditQuery, Entry, Recorded
 from wigwag_proto.errors import Malformed
@@ -43,17 +44,17 @@ async def place_before(log: Environment, since_ms: int) -> Place:
     return Place(0, "", since_ms - 1)
 
 
-def items_of(environment: str, page: Iterable[Recorded], webhook: Webhook) -> Iterator[Item]:
+def items_of(log: Environment, page: Iterable[Recorded], webhook: Webhook) -> Iterator[Item]:
     """Yield what entries have to tell to a webhook. What happened before it was made is none of its business."""
     for recorded in page:
         entry = _entry(recorded)
         if entry is None or entry.at < webhook.created_at:
             continue
-        for event in events_of(environment, entry, webhook):
+        for event in events_of(log.name, entry, webhook, _flags(log)):
             yield Item(
                 id=event.id,
                 type=event.type,
-                environment=environment,
+                environment=log.name,
                 at=event.at,
                 sequence=recorded.sequence,
                 keys=ordering([*event.keys, *(f"segment/{each['key']}" for each in event.segments)]),
@@ -71,7 +72,7 @@ async def event_of(item: Item, logs: Mapping[str, Environment], webhook: Webhook
     for recorded in await log.audit(AuditQuery(limit=1, after=item.sequence - 1)):
         entry = _entry(recorded)
         if entry is not None:
-            return next((each for each in events_of(log.name, entry, webhook) if each.id == item.id), None)
+            return next((each for each in events_of(log.name, entry, webhook, _flags(log)) if each.id == item.id), None)
     return None
 
 
@@ -84,6 +85,10 @@ def _entry(recorded: Recorded) -> Entry | None:
         return recorded.entry()
     except Malformed:
         return None
+
+
+def _flags(log: Environment) -> Mapping[str, Any]:
+    return log.replica.records.get("flag", {})
 
 
 def _at(recorded: Recorded) -> int:

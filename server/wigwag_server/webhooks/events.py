@@ -14,7 +14,16 @@ BY_ACTION: Mapping[str, EventType] = {
     "rollout.advance": EventType.ROLLOUT_STEP,
     "rollout.rollback": EventType.ROLLBACK,
 }
+# A guard has found something, and this is what it did. What that changed is told beside it, as any change is.
+BREACHES: Mapping[str, tuple[str, str]] = {
+    "rollout.breach": ("paused", "the rollout was paused"),
+    "rollout.rollback": ("rolledBack", "it was rolled back"),
+    "rollout.kill": ("killed", "it was killed"),
+    "guard.kill": ("killed", "it was killed"),
+    "guard.would-kill": ("nothing", "it would have been killed"),
+}
 TOLD = frozenset({"flag", "segment"})
+GUARDED = frozenset({"rollout", "guard"})  # the records that guards write, by the key of their flag
 
 
 class Event(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
@@ -42,14 +51,19 @@ class Event(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_defa
         return tuple(str(each["key"]) for each in self.flags)
 
 
-def events_of(environment: str, entry: Entry, webhook: Webhook) -> list[Event]:
-    """Return what an entry of an environment's audit log has to tell to a webhook: one event for each type."""
+def events_of(environment: str, entry: Entry, webhook: Webhook, flags: Mapping[str, Any]) -> list[Event]:
+    """Return what an entry of an environment's audit log has to tell to a webhook: one event for each type.
+
+    `flags` are those of the environment: a guard may have found something, and not have touched the flag.
+    """
     by_type: dict[EventType, list[Touched]] = {}
     for touched in entry.changes:
         if touched.kind in TOLD:
             by_type.setdefault(_type_of(entry, touched), []).append(touched)
     made = (_event(environment, entry, event, found, webhook) for event, found in by_type.items())
-    return [each for each in made if each is not None]
+    found = [each for each in made if each is not None]
+    breach = _breach(environment, entry, webhook, flags) if entry.action in BREACHES else None
+    return found if breach is None else [breach, *found]
 
 
 def about_server(
@@ -110,6 +124,30 @@ def _event(environment: str, entry: Entry, event: EventType, found: list[Touched
         reason=_reason(event, flags, entry),
         flags=tuple(_shown(each) for each in flags),
         segments=tuple(_shown(each) for each in segments),
+    )
+
+
+def _breach(environment: str, entry: Entry, webhook: Webhook, flags: Mapping[str, Any]) -> Event | None:
+    if not webhook.wants(EventType.GUARDRAIL, environment):
+        return None
+    found = [each for each in entry.changes if each.kind in GUARDED]
+    changed = {each.key: (each.before, each.after) for each in entry.changes if each.kind == "flag"}
+    wanted = [each for each in found if webhook.wants_flag(each.key, flags.get(each.key), *changed.get(each.key, ()))]
+    if not wanted:
+        return None
+    did, words = BREACHES[entry.action]
+    reason = f"{entry.comment}: {words}"
+    return Event(
+        id=f"{environment}.{entry.head}.{EventType.GUARDRAIL}",
+        type=EventType.GUARDRAIL.value,
+        at=entry.at,
+        environment=environment,
+        summary=f"{', '.join(each.key for each in wanted)} in {environment}: {reason}",
+        revision=entry.revision,
+        by=entry.by,
+        reason=reason,
+        flags=tuple({"key": each.key} for each in wanted),
+        detail={"did": did},
     )
 
 

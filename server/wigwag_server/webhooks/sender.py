@@ -233,7 +233,7 @@ class LogSender:
             page, place, more = await read_on(log, place)
             for webhook in webhooks.values():
                 queue = self._worker(webhook.id).queue
-                for item in items_of(log.name, page, webhook):
+                for item in items_of(log, page, webhook):
                     self.counts["given_up"] += queue.add(item, now_ms())
         if (place, seen) != (self._mine.places.get(log.name), self._mine.seen.get(log.name)):
             # Of environments that there are no more, nothing needs to be known.

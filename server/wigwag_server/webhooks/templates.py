@@ -25,7 +25,7 @@ VERBS = {
     EventType.CHANGE: "changed",
     EventType.ROLLOUT_STEP: "rolled out further",
     EventType.ROLLBACK: "rolled back",
-    EventType.GUARDRAIL: "stopped by a guardrail",
+    EventType.GUARDRAIL: "did not keep to its guard",
 }
 NAMED = 20
 

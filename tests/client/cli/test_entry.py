@@ -26,7 +26,7 @@ SURFACE = {
         "Create a flag, or change one.",
         {
             *("--on", "--off", "--rollout", "--allow", "--deny", "--unlist", "--rule", "--tag", "--clear"),
-            *("--description", "--owner", "--kind", "--expected-life", "--from-file", "--comment"),
+            *("--description", "--owner", "--kind", "--expected-life", "--from-file", "--comment", "--preview"),
         },
     ),
     "kill": (
@@ -120,7 +120,7 @@ SURFACE = {
         "Change what is known about an environment.",
         {
             *("--description", "--approvals", "--no-approvals", "--comment", "--expected-life"),
-            *("--owner-flags", "--refuse-over-limit", "--warn-over-limit"),
+            *("--owner-flags", "--refuse-over-limit", "--warn-over-limit", "--samples", "--no-samples"),
         },
     ),
     "environments delete": ("Delete an environment with its flags, segments and keys.", SHOWN),
@@ -151,13 +151,14 @@ SURFACE = {
     "audit export": ("Write the log as JSON lines, the oldest entry first.", SEARCH),
     "audit verify": ("Follow the chain of the log, and say where it is broken.", set()),
     "webhooks": ("Systems that are told of kills, changes and troubles.", None),
-    "webhooks list": ("List the webhooks, what they are told, and how many events wait.", set()),
+    "webhooks list": ("List the webhooks, what they are told, and how that goes.", set()),
     "webhooks create": (
         "Have events sent to a URL.",
         {"--name", "--event", "--flag", "--tag", "--only-environment", "--slack", "--comment"},
     ),
     "webhooks rotate": ("Make a secret in place of the one that there is.", {"--overlap", "--comment"}),
     "webhooks test": ("Send an event now, and say how that went.", set()),
+    "webhooks retry": ("Send what waits now: for when the receiver is well again.", {"--comment"}),
     "webhooks delete": ("Send nothing to a webhook any more; what waits is dropped.", SHOWN),
     "instances": ("List the client instances: who is connected, and how fresh.", {"--state"}),
 }

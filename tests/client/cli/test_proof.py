@@ -1,18 +1,22 @@
 """`wigwag kill --wait` and `wigwag instances`."""
 
+import dataclasses
 import json
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from tests.client.cli.conftest import Wigwag
 from tests.faults import proof_child
-from tests.support.processes import ServerProcess
+from tests.support.processes import ServerProcess, running_command
+from tests.support.redis_server import free_port
 from wigwag.cli.proof import read_timeout
 
 
@@ -79,6 +83,40 @@ def test_instances_are_listed_with_their_version(wigwag: Wigwag, cli_server: Ser
     assert " stream " in row
     assert "wigwag-python/" in row
     assert wigwag("instances", "--state", "asleep").code == 1
+
+
+def test_kill_waits_for_those_behind_a_relay_and_says_where_they_are(
+    wigwag: Wigwag, key: str, cli_server: ServerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = wigwag("keys", "create", "relay", "--name", "frankfurt", "--only-environment", "production", "--json")
+    monkeypatch.setenv("WIGWAG_SERVER_KEY", json.loads(made.out)["key"])
+    address = f"127.0.0.1:{free_port()}"
+    behind = dataclasses.replace(cli_server, url=f"http://{address}")
+    wigwag("set", key, "--on")
+    with (
+        running_command("wigwag-server", "--upstream", cli_server.url, "--listen", address, folder=tmp_path) as relay,
+        clients(cli_server, "web", 1),
+    ):
+        while not is_ready(behind):
+            assert relay.poll() is None
+        with clients(behind, "stuck", 1) as stuck:
+            assert "frankfurt > " in " ".join(wigwag("instances").out.split())
+            everybody = wigwag("kill", key, "--wait")
+            assert (everybody.code, "In force in 2 of 2 instances" in everybody.out) == (0, True)
+            stuck.send_signal(signal.SIGSTOP)
+            wigwag("revive", key)
+            ran = wigwag("kill", key, "--timeout", "400ms")
+            assert (ran.code, "In force in 1 of 2 instances" in ran.out) == (6, True)
+            assert "(connected, and has not confirmed, behind frankfurt, at revision " in ran.err
+
+
+def is_ready(server: ServerProcess) -> bool:
+    """Say whether a server should get traffic."""
+    try:
+        with urllib.request.urlopen(f"{server.url}/readyz") as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("10s", 10.0), ("500ms", 0.5), ("2m", 120.0), ("3", 3.0), ("1.5s", 1.5)])

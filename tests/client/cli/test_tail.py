@@ -65,7 +65,7 @@ def test_tail_says_when_the_connection_is_lost_and_when_it_is_back(tmp_path: Pat
 
 def test_tail_takes_a_server_key_and_says_so(wigwag: Wigwag, cli_server: ServerProcess) -> None:
     ran = wigwag("tail", "--key", cli_server.admin_token)
-    assert (ran.code, "It takes a key of kind 'server'." in ran.err) == (4, True)
+    assert (ran.code, "It takes a key of kind 'server' or a key of kind 'relay'." in ran.err) == (4, True)
     ran = wigwag("tail", "-e", "staging")
     assert (ran.code, ran.err) == (2, "wigwag: this key is for production, not for staging\n")
     ran = wigwag("tail", "--url", "http://127.0.0.1:1", "--key", "k")

@@ -6,7 +6,7 @@ from tests.server.beside.conftest import LIMIT
 from wigwag_proto.telemetry import Instance
 from wigwag_server.instances import redis_roster, sqlite_roster
 from wigwag_server.instances import roster as roster_module
-from wigwag_server.instances.roster import Changes, Confirmation, Roster, ServerNote, Via
+from wigwag_server.instances.roster import Changes, Confirmation, Roster, ServerNote, Tripped, Via
 
 EPOCH = "1700000000000.aaaa"
 ONE, TWO = ServerNote("one", "host:1", 3, 1), ServerNote("two", "host:2", 0, 0)
@@ -180,3 +180,18 @@ async def test_more_than_fits_into_one_call_is_written_whole(roster: Roster, mon
     frozen = (await roster.look("production", 7)).frozen
     assert frozen is not None
     assert len(frozen.confirmed) == 20
+
+
+async def test_circuits_are_known_of_who_has_a_seat_until_they_close(roster: Roster) -> None:
+    await roster.update("production", ONE, seated(1, 2))
+    await roster.trip("production", [Tripped("instance1", {"checkout": 1_000}), Tripped("nobody", {"checkout": 0})])
+    await roster.trip("production", [Tripped("instance2", {"checkout": 0, "search": 0})])
+    look = await roster.look("production")
+    assert {id_: set(flags) for id_, flags in look.tripped.items()} == {
+        "instance1": {"checkout"},
+        "instance2": {"checkout", "search"},
+    }
+    assert look.tripped["instance1"]["checkout"] < look.tripped["instance2"]["checkout"] <= look.now_us
+    assert (await roster.look("staging")).tripped == {}
+    await roster.trip("production", [Tripped("instance2", {})])
+    assert set((await roster.look("production")).tripped) == {"instance1"}

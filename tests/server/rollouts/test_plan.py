@@ -84,7 +84,7 @@ def test_other_edits_do_not_concern_it() -> None:
 @pytest.mark.parametrize(
     ("on_breach", "rollback_to", "action", "percentage", "status"),
     [
-        (OnBreach.PAUSE, RollbackTo.ZERO, "rollout.pause", None, Status.PAUSED),
+        (OnBreach.PAUSE, RollbackTo.ZERO, "rollout.breach", None, Status.PAUSED),
         (OnBreach.ROLLBACK, RollbackTo.ZERO, "rollout.rollback", 0, Status.ROLLED_BACK),
         (OnBreach.ROLLBACK, RollbackTo.PREVIOUS, "rollout.rollback", 1, Status.ROLLED_BACK),
         (OnBreach.KILL, RollbackTo.ZERO, "rollout.kill", None, Status.KILLED),

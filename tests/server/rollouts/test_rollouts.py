@@ -215,6 +215,27 @@ async def set_back(server: Server) -> None:
     await environment.commit(SetBack())
 
 
+async def test_what_cannot_be_gone_on_with_holds_up_nothing_else(server: Server) -> None:
+    for key in ("a-first", "checkout"):
+        await server.put(key, enabled=True, rolloutPercentage=0)
+    await server.ask("POST", "/admin/flags/a-first/rollout", json={"stages": [1, 100], "interval": "1h"})
+
+    class Spoil:
+        action = "test.spoil"
+
+        def __call__(self, records: Any, revision: int, at: int) -> Any:  # noqa: ARG002
+            return [Change("flag", "a-first", {**records["flag"]["a-first"], "rolloutPercentage": {}})]
+
+    await server.services.environments["production"].commit(Spoil())
+    await start(server)
+    soon = round(time.time() * 1000) + 500
+    kill = await server.ask("POST", "/admin/schedules", json={"flag": "checkout", "what": "kill", "at": soon})
+    assert kill.status == 201, kill
+    await becomes(server, status="paused")
+    assert (await flag(server))["kill"] is not None
+    assert not server.services.tasks.failures
+
+
 async def test_what_is_scheduled_is_done_once_at_its_time(server: Server) -> None:
     await server.put("checkout", enabled=True)
 
@@ -279,3 +300,34 @@ async def test_results_say_plainly_when_there_is_too_little(server: Server, repo
     assert found["verdict"] == "More fails with the flag on than with it off."
     low, high = found["outcomes"]["on"]["errorRateBetween"]
     assert 0.05 < low < 0.1 < high < 0.2
+
+
+async def test_results_tell_how_each_variant_fared(server: Server) -> None:
+    variants = [{"name": name, "weight": 1} for name in ("blue", "red", "grey")]
+    await server.put("checkout", enabled=True, variants=variants)
+    path = "/admin/flags/checkout/results"
+    known = {each["variant"]: each for each in (await server.ask("GET", path)).body["variants"]}
+    assert set(known) == {"blue", "red", "grey"}
+    assert known["grey"]["verdict"] == "Too little data: 0 runs, and at least 100 are needed."
+    assert (known["grey"]["errorRate"], known["grey"]["errorRateBetween"], known["grey"]["p95Ms"]) == (None, None, None)
+    async with server.client(report_every_s=0.1) as flags:
+        for name, errors in (("blue", 10), ("red", 200), ("gone", 1)):
+            for number in range(1000):
+                flags.track("checkout", error=number < errors, duration_s=0.004, variant=name)
+        flags.track("checkout", duration_s=0.004)
+
+        async def counted() -> bool:
+            return bool((await server.ask("GET", path)).body["outcomes"]["on"]["runs"] == 3001)
+
+        await until_async(counted, "the runs")
+    found = (await server.ask("GET", path)).body
+    known = {each["variant"]: each for each in found["variants"]}
+    assert set(known) == {"blue", "red", "grey", "<others>"}
+    assert (known["blue"]["runs"], known["blue"]["errors"], known["red"]["errorRate"]) == (1000, 10, 0.2)
+    assert known["red"]["verdict"] == "More fails than with the other variants."
+    assert known["blue"]["verdict"] == "Less fails than with the other variants."
+    low, high = known["red"]["errorRateBetween"]
+    assert 0.1 < low < 0.2 < high < 0.3
+    assert 2.5 < known["blue"]["p95Ms"] <= 5
+    assert found["outcomes"]["on"]["errors"] == 211
+    assert "confidence sequences" in found["method"]

@@ -19,7 +19,10 @@ STAGES = (1, 5, 10, 25, 50, 100)
 LOOKS = 8  # at each stage
 RUNS = 1000  # between two looks
 FALSE_ALARM = 0.05
-GUARD = Guard(max_error_rate=0.03, max_error_increase=0.0, min_samples=50, false_alarm=FALSE_ALARM)
+GUARD = Guard(
+    max_error_rate=0.03, max_error_increase=0.0, max_p95_increase=0.5, min_samples=50, false_alarm=FALSE_ALARM
+)
+USUALLY, LATE = 5, 8  # buckets: up to 50 ms, up to 500 ms
 
 
 def drawn(rng: random.Random, runs: int, rate: float) -> int:
@@ -32,15 +35,25 @@ def drawn(rng: random.Random, runs: int, rate: float) -> int:
         found += 1
 
 
-def simulated(rng: random.Random, on_rate: float, off_rate: float) -> tuple[str | None, int, int]:
+def runs_of(rng: random.Random, runs: int, rate: float, late: float) -> Side:
+    """Return runs of which about these shares fail, and take long."""
+    durations = [0] * len(Side().durations)
+    durations[LATE] = drawn(rng, runs, late)
+    durations[USUALLY] = runs - durations[LATE]
+    return Side(runs, drawn(rng, runs, rate), tuple(durations))
+
+
+def simulated(
+    rng: random.Random, on_rate: float, off_rate: float, on_late: float = 0.04, off_late: float = 0.04
+) -> tuple[str | None, int, int]:
     """Roll out; return why that was broken off, at which stage, and after how many runs with the flag on."""
     hurt = 0
     for stage, percentage in enumerate(STAGES):
         on = off = Side()
         for _ in range(LOOKS):
             runs = RUNS * percentage // 100
-            on = Side(on.runs + runs, on.errors + drawn(rng, runs, on_rate))
-            off = Side(off.runs + RUNS - runs, off.errors + drawn(rng, RUNS - runs, off_rate))
+            on = on.plus(runs_of(rng, runs, on_rate, on_late))
+            off = off.plus(runs_of(rng, RUNS - runs, off_rate, off_late))
             hurt += runs
             if (why := breach(GUARD, Evidence(on, off), FALSE_ALARM / len(STAGES))) is not None:
                 return why, stage, hurt
@@ -51,6 +64,18 @@ def test_a_thousand_rollouts_without_a_bug_are_rolled_back_no_more_often_than_pr
     rng = random.Random(1)
     broken_off = sum(simulated(rng, 0.01, 0.01)[0] is not None for _ in range(1000))
     assert broken_off <= 1000 * FALSE_ALARM
+
+
+def test_no_more_often_either_where_everything_is_just_as_bad_as_it_may_be() -> None:
+    rng = random.Random(4)
+    broken_off = sum(simulated(rng, 0.03, 0.03, on_late=0.05)[0] is not None for _ in range(500))
+    assert broken_off <= 500 * FALSE_ALARM
+
+
+def test_code_that_is_late_twice_as_often_as_it_may_be_is_found() -> None:
+    rng = random.Random(5)
+    found = [simulated(rng, 0.01, 0.01, on_late=0.1, off_late=0.02)[0] for _ in range(100)]
+    assert sum("95th percentile" in (why or "") for why in found) >= 95
 
 
 def test_a_bug_of_five_percent_is_found_at_the_ten_percent_stage_at_the_latest() -> None:

@@ -7,7 +7,7 @@ import { onChange } from "./live.js";
 import { changed, onTop } from "./merge.js";
 
 const DEFAULTS = {
-  flags: { enabled: false, whitelist: [], blacklist: [], rules: [], rolloutPercentage: 100, variants: [], overrides: [], bucketBy: "userId", requires: [], failSafeAfter: null, clientVisible: false, kind: "release", description: "", owner: "", tags: [] },
+  flags: { enabled: false, whitelist: [], blacklist: [], rules: [], rolloutPercentage: 100, variants: [], overrides: [], bucketBy: "userId", requires: [], failSafeAfter: null, clientVisible: false, kind: "release", expectedLifeDays: null, description: "", owner: "", tags: [] },
   segments: { include: [], exclude: [], rules: [], description: "" },
 };
 
@@ -93,6 +93,7 @@ class Editor {
       h("div", { className: "fields" },
         choice("Kind", draft.kind, [...new Set([...this.kinds, draft.kind])], "/kind", set("kind")),
         text("Owner", draft.owner, "/owner", set("owner")),
+        labelled("Expected life, days", h("input", { type: "number", min: 1, step: 1, value: draft.expectedLifeDays ?? "", placeholder: "the environment's", "data-pointer": "/expectedLifeDays", oninput: (e) => set("expectedLifeDays")(e.target.value === "" ? null : Number(e.target.value)) })),
         text("Tags", draft.tags.join(" "), "/tags", (value) => set("tags")(value.split(/[\s,]+/).filter(Boolean))),
         h("div", { className: "wide" }, text("Description", draft.description, "/description", set("description")))),
     ];

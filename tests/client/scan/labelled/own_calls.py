@@ -27,6 +27,8 @@ def view(request: Any, user: Any, *arguments: Any, **options: Any) -> None:
     flag_set(*arguments, **options)  #: *
     flag_set(f"own_{user.id}")  #: *
     flag_set("own_a" if user else "own_b")  #: own_a own_b
+    flag_set(["own_listed", "own_listed_too", user.key])  #: own_listed own_listed_too *
+    flag_set(("own_tuple",))  #: own_tuple
     print(self_like, any(flag_set(each) for each in arguments))  #: *
     # Named, but not asked.
     flag_set
