@@ -75,6 +75,11 @@ BENCHMARKS = (
     ),
     Benchmark("install", "what an installation brings along, and what an import costs", [Run("install")]),
     Benchmark("first_minutes", "install, start, paste, flip, see, in a fresh environment", [Run("first_minutes")]),
+    Benchmark(
+        "capacity",
+        "what a stream, a change and a report cost a server, as a model that is checked",
+        [Run("capacity", ("--seconds", "10"))],
+    ),
     Benchmark("integrations", "what the middlewares add to a request, beside the bare app"),
     Benchmark("proof", "a kill to the proof that it is in force: 1,000 instances over two servers, some suspended"),
     Benchmark("soak", "servers, Redis and clients under faults for as long as you like; nothing may be lost"),

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -13,11 +14,12 @@ from wigwag_proto.codec import decode
 from wigwag_proto.errors import Malformed
 from wigwag_proto.events import Hello, Sync, decode_event
 from wigwag_proto.http_feed_io import Upstream
-from wigwag_proto.sse import SseParser
+from wigwag_proto.sse import SseEvent, SseParser
 from wigwag_proto.stream_verdict import Answered, Probe, Stream
 
 LARGEST_ANSWER = 64 * 1024 * 1024
 BEATS = 2
+Request = AbstractAsyncContextManager[aiohttp.ClientResponse]
 
 
 @dataclass(slots=True)
@@ -35,11 +37,22 @@ class _Seen:
     detail: str = ""
     error: str = ""
 
+    def take(self, events: list[SseEvent], now_s: float) -> None:
+        """Take note of what has come by now."""
+        self.first_s = now_s if self.first_s is None else self.first_s
+        for event in events:
+            said = decode_event(event)
+            if isinstance(said, Hello):
+                self.hello = said
+            elif isinstance(said, Sync):
+                self.beats_s.append(now_s)
 
-async def probe(upstream: Upstream, *, patience_s: float) -> Probe:
+
+async def probe(upstream: Upstream, *, patience_s: float, of: str = "") -> Probe:
     """Ask for health, the state and the version, then watch a stream for its first two heartbeats.
 
-    What should come at once is waited for `patience_s`. Never raises for what is wrong with the server or the network.
+    `of` is the query that says what is followed, where the key does not. What should come at once is waited for
+    `patience_s`. Never raises for what is wrong with the server or the network.
     """
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=upstream.connect_timeout_s)
     async with aiohttp.ClientSession(timeout=timeout) as session:
@@ -50,8 +63,8 @@ async def probe(upstream: Upstream, *, patience_s: float) -> Probe:
             health=health,
             ready=await _ask(session, upstream, "/readyz"),
             version=_version(await _ask(session, upstream, "/openapi.json")),
-            snapshot=await _ask(session, upstream, "/v1/snapshot"),
-            stream=await _stream(session, upstream, patience_s),
+            snapshot=await _ask(session, upstream, f"/v1/snapshot{of}"),
+            stream=await _stream(session, upstream, patience_s, of),
         )
 
 
@@ -86,11 +99,13 @@ async def _ask(session: aiohttp.ClientSession, upstream: Upstream, path: str) ->
         return Answered(error=_reason(error))
 
 
-async def _stream(session: aiohttp.ClientSession, upstream: Upstream, patience_s: float) -> Stream:
+async def _stream(session: aiohttp.ClientSession, upstream: Upstream, patience_s: float, of: str) -> Stream:
+    headers = {"Authorization": f"Bearer {upstream.key}", "Accept": "text/event-stream", "Cache-Control": "no-store"}
+    request = session.get(upstream.at(f"/v1/stream{of}"), headers=headers, allow_redirects=False)
     seen = _Seen()
     begun = time.monotonic()
     try:
-        await _watch(session, upstream, seen, begun, patience_s)
+        await _watch(request, seen, begun, patience_s)
     except TimeoutError:
         pass  # what did not come is told by what is there
     except (aiohttp.ClientError, OSError, Malformed) as error:
@@ -110,12 +125,9 @@ async def _stream(session: aiohttp.ClientSession, upstream: Upstream, patience_s
     )
 
 
-async def _watch(
-    session: aiohttp.ClientSession, upstream: Upstream, seen: _Seen, begun: float, patience_s: float
-) -> None:
-    headers = {"Authorization": f"Bearer {upstream.key}", "Accept": "text/event-stream", "Cache-Control": "no-store"}
+async def _watch(request: Request, seen: _Seen, begun: float, patience_s: float) -> None:
     async with asyncio.timeout(patience_s) as limit:
-        async with session.get(upstream.at("/v1/stream"), headers=headers, allow_redirects=False) as response:
+        async with request as response:
             seen.head_s = time.monotonic() - begun
             seen.status, seen.content_type = response.status, response.content_type
             seen.encoding = response.headers.get("Content-Encoding", "")
@@ -125,18 +137,12 @@ async def _watch(
                 return
             parser = SseParser()
             async for chunk in response.content.iter_any():
-                now = time.monotonic() - begun
-                seen.first_s = now if seen.first_s is None else seen.first_s
-                for event in parser.feed(chunk):
-                    said = decode_event(event)
-                    if isinstance(said, Hello):
-                        seen.hello = said
-                    elif isinstance(said, Sync):
-                        seen.beats_s.append(now)
-                        # The next one is due a heartbeat later, and then so much late.
-                        limit.reschedule(_limit_at(seen.hello, patience_s))
-                if len(seen.beats_s) == BEATS:
+                before = len(seen.beats_s)
+                seen.take(parser.feed(chunk), time.monotonic() - begun)
+                if len(seen.beats_s) >= BEATS:
                     return
+                if len(seen.beats_s) > before:
+                    limit.reschedule(_limit_at(seen.hello, patience_s))
     seen.error = "the stream was ended"
 
 

@@ -131,14 +131,17 @@ def _clock(health: Answered) -> Finding:
 
 
 def _ready(ready: Answered) -> Iterator[Finding]:
-    if ready.status == 200:
-        yield ok("ready", "the server is at its store's head, and takes traffic")
+    reasons = [
+        f"{name}: {each.get('lastError') or 'not proven to be current'}"
+        for name, each in {**ready.body.get("environments", {}), "_system": ready.body.get("system")}.items()
+        if isinstance(each, dict) and each.get("degraded")
+    ]
+    if ready.status == 200 and not reasons:
+        yield ok("ready", "the server is current, and takes traffic")
+    elif ready.status == 200:
+        what = f"this relay serves what it knows: {'; '.join(reasons)}"
+        yield warning("ready", what, f"Look at its upstream, {ready.body.get('upstream')}, and at the way there.")
     elif ready.body:
-        reasons = [
-            f"{name}: {each.get('lastError') or 'not proven to be current'}"
-            for name, each in {**ready.body.get("environments", {}), "_system": ready.body.get("system")}.items()
-            if isinstance(each, dict) and each.get("degraded")
-        ]
         if ready.body.get("draining"):
             reasons.append("it is shutting down")
         if number := ready.body.get("failedTasks"):
@@ -153,10 +156,10 @@ def _ready(ready: Answered) -> Iterator[Finding]:
 def _key(snapshot: Answered) -> Finding:
     if snapshot.error:
         return wrong("key", f"the state cannot be read: {snapshot.error}", "Try again, and look at the server's log.")
-    if snapshot.status == 200 and isinstance(snapshot.body.get("flags"), dict):
-        count = len(snapshot.body["flags"])
-        words = f"good for {snapshot.body.get('environment')}, which has {count} flag{'' if count == 1 else 's'}"
-        return ok("key", words)
+    if snapshot.status == 200 and isinstance(snapshot.body.get("cursor"), str):
+        flags = snapshot.body.get("flags")
+        count = f", which has {len(flags)} flag{'' if len(flags) == 1 else 's'}" if isinstance(flags, dict) else ""
+        return ok("key", f"good for {snapshot.body.get('environment')}{count}")
     detail = str(snapshot.body.get("detail", ""))
     if snapshot.status in (401, 403):
         mend = "Make one by `wigwag keys create server --name …` on that very server, and give it whole to the app."

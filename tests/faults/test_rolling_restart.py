@@ -36,7 +36,6 @@ cases = pytest.mark.parametrize(
     [
         ("nginx", 200, 2),
         pytest.param("nginx", 5000, 3, marks=LONG),
-        pytest.param("tcp", 200, 3, marks=LONG),
         pytest.param("tcp", 5000, 3, marks=LONG),
     ],
 )

@@ -22,7 +22,7 @@ WELL = Probe(
     health=Answered(status=200, took_s=0.01, skew_s=0.0, body={"status": "ok"}),
     ready=Answered(status=200, body={"ready": True}),
     version="1.0",
-    snapshot=Answered(status=200, took_s=0.01, body={"environment": "production", "flags": {}}),
+    snapshot=Answered(status=200, took_s=0.01, body={"environment": "production", "cursor": "1.a:0:b", "flags": {}}),
     stream=STREAM,
 )
 
@@ -61,6 +61,7 @@ def test_a_server_that_is_well_has_nothing_to_mend() -> None:
         (of_health(expires="Jan 16 08:00:00 2027 GMT"), {"certificate": Grade.WARNING}),
         (replace(WELL, version="2.0"), {"versions": Grade.WARNING}),
         (replace(WELL, ready=Answered(status=503, body={"draining": True})), {"ready": Grade.WARNING}),
+        (replace(WELL, ready=Answered(status=200, body={"system": {"degraded": True}})), {"ready": Grade.WARNING}),
         (replace(WELL, ready=Answered(status=404)), {"ready": Grade.WARNING}),
         (replace(WELL, snapshot=Answered(status=401, body={"detail": "no"})), {"key": Grade.WRONG}),
         (replace(WELL, snapshot=Answered(status=200, body={"a": 1})), {"key": Grade.WRONG}),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +13,13 @@ from redis.asyncio import Redis
 
 from tests.support.nginx import running_nginx
 from tests.support.processes import run_command
+from tests.support.redis_cluster import RedisCluster
 from tests.support.redis_server import RedisServer, free_port
+from tests.support.relays import relay_key
 from tests.support.server import Server, running
 from tests.support.waiting import until
 from wigwag_proto.findings import Grade
+from wigwag_proto.http_feed_io import Upstream
 from wigwag_server.check.check import Wanted, check
 from wigwag_server.check.machine import address, open_files
 from wigwag_server.check.redis_rights import COMMANDS
@@ -101,6 +105,27 @@ async def test_a_redis_that_is_away_and_a_password_that_is_wrong_are_told_apart(
     assert not wrong(await found(store=right))
 
 
+async def test_replicas_that_writes_wait_for_have_to_be_there(own_redis: RedisServer) -> None:
+    findings = await found(store=own_redis.url, redis_wait_replicas=1)
+    assert wrong(findings) == {"store replicas"}
+
+
+async def test_a_cluster_is_asked_where_the_keys_are(tmp_path: Path) -> None:
+    async with RedisCluster(tmp_path) as cluster:
+        findings = await found(store=cluster.url)
+        assert not wrong(findings) - {"store persistence"}, findings
+        assert "store rights" in findings
+
+
+async def test_a_relay_is_judged_by_its_upstream(tmp_path: Path) -> None:
+    async with running(f"sqlite:{tmp_path / 'wigwag.db'}", heartbeat_s=0.3) as server:
+        findings = await found(upstream=Upstream(server.url, await relay_key(server)))
+        assert not wrong(findings)
+        assert "upstream heartbeats" in findings
+        findings = await found(upstream=Upstream(server.url, "ww_relay_wrong"))
+        assert wrong(findings) == {"upstream key"}
+
+
 def commands() -> list[str]:
     """Return every command that is tried."""
     return [words.split()[0] for words in COMMANDS.replace("\n", "|").split("|") if words.split()]
@@ -119,7 +144,7 @@ async def test_a_command_that_is_not_allowed_is_named(own_redis: RedisServer, mi
 async def test_the_commands_that_are_tried_are_all_that_a_server_sends(own_redis: RedisServer, tmp_path: Path) -> None:
     """A server whose user may do no more than what is tried finds nothing refused."""
     rights = ["~wigwag:*", "&wigwag:*", *(f"+{name}" for name in commands())]
-    around = ("auth", "hello", "select", "script|load", "evalsha", "multi", "exec", "subscribe", "unsubscribe")
+    around = ("auth", "hello", "select", "eval", "evalsha", "multi", "exec", "subscribe", "unsubscribe")
     async with own_redis.connection() as redis:
         await ask(redis, "ACL", "SETUSER", "wigwag", "on", ">secret", *rights, *(f"+{name}" for name in around))
         url = own_redis.url.replace("redis://", "redis://wigwag:secret@")
@@ -154,6 +179,11 @@ def test_every_command_of_the_scripts_is_tried() -> None:
         called |= {part.split("'")[0] for part in path.read_text().split("redis.call('")[1:]}
     assert len(called) > 20
     assert called <= set(commands())
+
+
+def test_every_command_that_is_tried_is_among_the_documented_rights() -> None:
+    documented = set(re.findall(r"\+(\w+)", (SCRIPTS.parents[1] / "docs" / "redis.md").read_text(encoding="utf-8")))
+    assert {name.lower() for name in commands()} <= documented
 
 
 def make_certificate(folder: Path, *words: str) -> tuple[Path, Path]:

@@ -71,9 +71,28 @@ class FarServer:
 @asynccontextmanager
 async def server_on(host: Host, folder: Path, store: str) -> AsyncGenerator[FarServer]:
     """Run a server until the context is left."""
+    env = {"WIGWAG_BOOTSTRAP_TOKEN": ADMIN_TOKEN, "WIGWAG_SERVER_STORE": store}
+    async with _serving(host, folder, env) as server:
+
+        async def has_its_first_token() -> bool:
+            return (await server.ask("GET", "/admin/flags"))[0] == 200
+
+        await until_async(has_its_first_token, "the first token")
+        yield server
+
+
+@asynccontextmanager
+async def relay_on(host: Host, folder: Path, upstream: str, key: str) -> AsyncGenerator[FarServer]:
+    """Run a relay of the server at `upstream` until the context is left."""
+    async with _serving(host, folder, {"WIGWAG_SERVER_UPSTREAM": upstream, "WIGWAG_SERVER_KEY": key}) as relay:
+        yield relay
+
+
+@asynccontextmanager
+async def _serving(host: Host, folder: Path, own: dict[str, str]) -> AsyncGenerator[FarServer]:
     address = f"{host.address}:{SERVER_PORT}"
-    words = (sys.executable, "-m", "wigwag_server", "--listen", address, "--insecure-http", "--store", store)
-    env = {**os.environ, "WIGWAG_BOOTSTRAP_TOKEN": ADMIN_TOKEN, "WIGWAG_SERVER_DATA_DIR": str(folder / "data")}
+    words = (sys.executable, "-m", "wigwag_server", "--listen", address, "--insecure-http")
+    env = {**os.environ, "WIGWAG_SERVER_DATA_DIR": str(folder / "data"), **own}
     async with (
         _running(host, folder, *words, cwd=ROOT, env=env, stdout=asyncio.subprocess.DEVNULL),
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10.0)) as session,
@@ -104,6 +123,10 @@ class FarApp:
         """Wait until it takes these flags for killed."""
         await until(lambda: set(keys) <= self.killed, f"the kill of {keys}; it told {self.told}", 60.0)
 
+    async def follows(self) -> None:
+        """Wait until it has a stream."""
+        await until(lambda: self.told.get("source") == "stream", "the app's stream", 40.0)
+
     async def read(self, process: asyncio.subprocess.Process) -> None:
         """Take in what it tells."""
         assert process.stdout is not None
@@ -121,7 +144,7 @@ async def app_on(host: Host, folder: Path, url: str, key: str) -> AsyncGenerator
     async with _running(host, folder, *words, cwd=ROOT, stdout=asyncio.subprocess.PIPE) as process:
         reading = asyncio.create_task(app.read(process))
         try:
-            await until(lambda: app.told.get("source") == "stream", "the app", 40.0)
+            await app.follows()
             yield app
         finally:
             reading.cancel()

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import aiohttp
+import msgspec
 
 from wigwag_proto.errors import WigwagError
 from wigwag_proto.findings import Finding, ok, warning, wrong
@@ -18,7 +19,10 @@ from wigwag_server.check.certificate import check_certificate
 from wigwag_server.check.machine import address, folder, open_files, waiting_connections
 from wigwag_server.check.redis_store import check_redis
 from wigwag_server.check.sqlite_store import check_sqlite
+from wigwag_server.relay.visible import KEYS
 from wigwag_server.settings import Settings
+
+PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class Wanted:
     streams: int
     url: str | None = None
     key: str | None = None
-    patience_s: float = 5.0
+    patience_s: float = PATIENCE_S
 
 
 async def check(settings: Settings | WigwagError, wanted: Wanted) -> list[Finding]:
@@ -62,6 +66,13 @@ async def _findings(settings: Settings, wanted: Wanted) -> AsyncIterator[Finding
 
 
 async def _store(settings: Settings) -> AsyncIterator[Finding]:
+    """Look at what the flags come from, and at where a server keeps its own copy of them."""
+    if settings.upstream is not None:
+        for finding in await _probed(settings.upstream, of=f"?environment={KEYS}"):
+            yield msgspec.structs.replace(finding, check=f"upstream {finding.check}")
+        for finding in await asyncio.to_thread(_own_folder, settings):
+            yield finding
+        return
     scheme, _, rest = settings.store.partition(":")
     if scheme == "sqlite":
         file = Path(rest.removeprefix("//"))
@@ -69,12 +80,16 @@ async def _store(settings: Settings) -> AsyncIterator[Finding]:
             yield finding
         return
     try:
-        async for finding in check_redis(settings.store):
+        async for finding in check_redis(settings.store, settings.redis_wait_replicas):
             yield finding
     except ValueError as error:
         yield wrong("store", f"--store names no store: {error}", "Use sqlite:wigwag.db, or redis://HOST:6379/0.")
-    for finding in await asyncio.to_thread(lambda: list(folder(settings.data_dir or Path("wigwag-data"), "data"))):
+    for finding in await asyncio.to_thread(_own_folder, settings):
         yield finding
+
+
+def _own_folder(settings: Settings) -> list[Finding]:
+    return list(folder(settings.data_dir or Path("wigwag-data"), "data"))
 
 
 async def _on_the_way(url: str, wanted: Wanted) -> AsyncIterator[Finding]:
@@ -83,10 +98,14 @@ async def _on_the_way(url: str, wanted: Wanted) -> AsyncIterator[Finding]:
         mend = "Give a server key by --key or WIGWAG_KEY: wigwag keys create server --name check"
         yield warning("buffering", f"whether a proxy at {url} holds streams back needs a key to be tried", mend)
         return
-    upstream = Upstream(url, wanted.key, connect_timeout_s=wanted.patience_s, request_timeout_s=wanted.patience_s)
-    seen = await probe(upstream, patience_s=wanted.patience_s)
-    for finding in findings_of(seen, url, version("wigwag"), time.time()):
+    for finding in await _probed(Upstream(url, wanted.key), wanted.patience_s):
         yield finding
+
+
+async def _probed(at: Upstream, patience_s: float = PATIENCE_S, of: str = "") -> list[Finding]:
+    upstream = Upstream(at.url, at.key, connect_timeout_s=patience_s, request_timeout_s=patience_s)
+    seen = await probe(upstream, patience_s=patience_s, of=of)
+    return findings_of(seen, at.url, version("wigwag"), time.time())
 
 
 async def _serves(settings: Settings) -> bool:

@@ -1,14 +1,14 @@
 """Which commands a server sends to Redis, tried one after the other on keys that nothing else uses."""
 
+import hashlib
 import secrets
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, ResponseError
 
 from wigwag_proto.findings import Finding, ok, wrong
 from wigwag_server.store.redis import ENVIRONMENTS
+from wigwag_server.store.redis_link import Link
 
 # Every command that the store, the roster and the counts send, or their scripts call, with harmless arguments: HASH,
 # STREAM and so on stand for the names of keys. A few need what those before them have left.
@@ -22,23 +22,25 @@ XADD STREAM 1-0 a 1 | XLEN STREAM | XRANGE STREAM - + | XREVRANGE STREAM + - | X
 ZADD SORTED 1 a | ZCARD SORTED | ZSCORE SORTED a | ZRANGE SORTED 0 -1 | ZREVRANGE SORTED 0 -1
 ZRANGEBYSCORE SORTED -inf +inf | ZREVRANGEBYSCORE SORTED +inf -inf | ZREM SORTED b
 ZREMRANGEBYSCORE SORTED 5 6 | ZPOPMIN SORTED
+LPUSH LIST a | LINDEX LIST 0 | LRANGE LIST 0 -1 | LTRIM LIST 0 9 | RPOP LIST
 BITFIELD BITS OVERFLOW SAT INCRBY i48 #0 1 | MGET BITS
 PUBLISH FEED x
 """
 SCRIPT = "return redis.call('HLEN', KEYS[1])"
-KEYS = ("SET", "HASH", "OTHER", "THIRD", "STREAM", "SORTED", "BITS")
+KEYS = ("SET", "HASH", "OTHER", "THIRD", "STREAM", "SORTED", "LIST", "BITS")
 
 
-async def rights(redis: Redis) -> Finding:
+async def rights(link: Link) -> Finding:
     """Try every command, and remove what that has left. Raises RedisError where Redis does not answer."""
     prefix = f"wigwag:{{_check}}:{secrets.token_hex(6)}:"
+    key = f"{prefix}HASH"
     refused: dict[str, str] = {}
     for words in _commands(prefix):
-        await _try(redis, words, words[0], refused)
-    key = f"{prefix}HASH"
-    sha = await _try(redis, ["SCRIPT LOAD", SCRIPT], "SCRIPT LOAD", refused)
-    if sha is not None:
-        await _try(redis, ["EVALSHA", sha, "1", key], "EVALSHA", refused)
+        await _try(link, words[1] if len(words) > 1 else key, words, refused)
+    await _try(link, key, ["EVAL", SCRIPT, "1", key], refused)
+    sha = hashlib.sha1(SCRIPT.encode()).hexdigest()  # noqa: S324 - the name by which Redis knows it
+    await _try(link, key, ["EVALSHA", sha, "1", key], refused)
+    redis = link.at(key)
     try:
         async with redis.pipeline(transaction=True) as pipeline:
             pipeline.hgetall(key)
@@ -57,12 +59,13 @@ async def rights(redis: Redis) -> Finding:
     return wrong("store rights", f"Redis refuses {named}", mend)
 
 
-async def _try(redis: Redis, words: list[Any], name: str, refused: dict[str, str]) -> Any:
+async def _try(link: Link, key: str, words: Sequence[str], refused: dict[str, str]) -> None:
+    """Send a command to where the key is, if it has one; else anywhere."""
+    redis = link.at(key if key.startswith("wigwag:") else ENVIRONMENTS)
     try:
-        return await redis.execute_command(*words)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+        await redis.execute_command(*words)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
     except ResponseError as error:
-        refused[name] = _why(error)
-        return None
+        refused[words[0]] = _why(error)
 
 
 def _commands(prefix: str) -> Iterator[list[str]]:

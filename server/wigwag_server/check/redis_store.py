@@ -12,7 +12,7 @@ from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from wigwag_proto.findings import Finding, ok, warning, wrong
 from wigwag_server.check.redis_rights import rights
-from wigwag_server.store.redis_link import connect
+from wigwag_server.store.redis_link import Link, connect
 
 LEAST_VERSION = (6, 2)
 PINGS = 20
@@ -24,14 +24,14 @@ SECTIONS = ("server", "memory", "persistence", "replication")
 Info = dict[str, Any]
 
 
-async def check_redis(url: str) -> AsyncIterator[Finding]:
-    """Look at the Redis of a store URL. Raises ValueError for a URL that is none."""
+async def check_redis(url: str, wait_replicas: int = 0) -> AsyncIterator[Finding]:
+    """Look at the Redis of a store URL; writes wait for so many replicas. Raises ValueError for a URL that is none."""
     link = connect(url)
     try:
         # In a Cluster: the node that has the flags of production.
         redis = link.at("wigwag:{production}:state")
         await _ask(redis, "PING")
-        async for finding in _answering(redis):
+        async for finding in _answering(link, redis, wait_replicas):
             yield finding
     except (RedisError, OSError, TimeoutError) as error:
         yield _unreachable(error)
@@ -51,14 +51,14 @@ def _unreachable(error: Exception) -> Finding:
     return wrong("store", f"Redis cannot be used: {words}", mend)
 
 
-async def _answering(redis: Redis) -> AsyncIterator[Finding]:
+async def _answering(link: Link, redis: Redis, wait_replicas: int) -> AsyncIterator[Finding]:
     took_ms = []
     for _ in range(PINGS):
         begun = time.perf_counter()
         await _ask(redis, "PING")
         took_ms.append((time.perf_counter() - begun) * 1000)
     yield _latency(median(took_ms))
-    yield await rights(redis)
+    yield await rights(link)
     yield await _feed(redis)
     info: Info = {}
     for section in SECTIONS:
@@ -66,7 +66,14 @@ async def _answering(redis: Redis) -> AsyncIterator[Finding]:
             info |= await redis.info(section)
         except ResponseError:
             return  # `rights` has said that INFO is refused
-    for finding in (_version(info), _role(info), _eviction(info), _room(info), _persistence(info)):
+    for finding in (
+        _version(info),
+        _role(info),
+        _eviction(info),
+        _room(info),
+        _persistence(info),
+        _replicas(info, wait_replicas),
+    ):
         if finding is not None:
             yield finding
     yield await _clock(redis)
@@ -122,6 +129,16 @@ def _persistence(info: Info) -> Finding:
         "as well, changes since its last dump are lost."
     )
     return warning("store persistence", "Redis keeps no append-only file", mend)
+
+
+def _replicas(info: Info, wanted: int) -> Finding | None:
+    if not wanted:
+        return None
+    there = int(info.get("connected_slaves", 0))
+    if there < wanted:
+        mend = "Start the replicas, or lower --redis-wait-replicas: until then no write is acknowledged."
+        return wrong("store replicas", f"writes wait for {wanted} replicas of Redis, and {there} are connected", mend)
+    return ok("store replicas", f"{there} are connected, and writes wait for {wanted}")
 
 
 async def _clock(redis: Redis) -> Finding:
