@@ -97,7 +97,7 @@ def decode_telemetry(data: bytes) -> Telemetry:
     """Read a body; unknown fields are ignored. Raises Malformed."""
     try:
         return msgspec.json.decode(data, type=Telemetry)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:  # what is unknown is skipped, however deep it is nested
         raise Malformed(str(error)) from error
 
 

@@ -15,7 +15,9 @@ from wigwag_server.bootstrap import check_bootstrap_token, first_admin_token
 from wigwag_server.dev import dev_banner, dev_keys, dev_link
 from wigwag_server.lifecycle import Running, running
 from wigwag_server.log import LogFormat, set_up_logging
-from wigwag_server.settings import DEFAULT_PORT, BadSetting, Listen, Settings, parse_listen, parse_origin
+from wigwag_server.open_files import raise_open_files
+from wigwag_server.settings import DEFAULT_PORT, BadSetting, Listen, Settings, parse_listen, parse_origin, parse_proxies
+from wigwag_server.store.from_url import without_password
 from wigwag_server.tracing import export_spans
 
 logger = logging.getLogger(__name__)
@@ -102,6 +104,14 @@ def serve(
             help="Let webhooks lead into the server's own network, and to http.",
         ),
     ] = False,
+    trusted_proxies: Annotated[
+        str,
+        typer.Option(
+            envvar="WIGWAG_SERVER_TRUSTED_PROXIES",
+            metavar="CIDR,…",
+            help="Believe X-Forwarded-For and X-Forwarded-Proto of these.",
+        ),
+    ] = "",
     otel: Annotated[
         bool, typer.Option("--otel", envvar="WIGWAG_SERVER_OTEL", help="Trace commits by OpenTelemetry.")
     ] = False,
@@ -121,6 +131,7 @@ def serve(
             max_connection_age_s=max_connection_age,
             cors_origins=tuple(parse_origin(origin) for origin in cors_origin or ()),
             webhook_allow_private=webhook_allow_private,
+            trusted_proxies=parse_proxies(trusted_proxies),
             otel=otel,
         )
         if reuse_port and store.startswith("sqlite:"):
@@ -146,6 +157,7 @@ app.command()(restore)
 
 
 def _run(settings: Settings) -> None:
+    raise_open_files()
     try:
         import uvloop  # noqa: PLC0415 - where the platform has it
     except ImportError:
@@ -160,7 +172,7 @@ async def _serve(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     async with running(settings) as server:
-        logger.info("listening on %s, store %s", server.url, _without_password(settings.store))
+        logger.info("listening on %s, store %s", server.url, without_password(settings.store))
         server.services.tasks.start("first keys", _show_keys(server))
         await stop.wait()
         logger.info("stopping")
@@ -185,11 +197,6 @@ async def _make_keys(server: Running) -> None:
         typer.echo(dev_banner(keys, await dev_link(server.services, keys)))
     elif (token := await first_admin_token(server.services)) is not None:
         typer.echo(f"\nThe first admin token, shown only now:\n\n  {token}\n")
-
-
-def _without_password(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}://…@{rest.rpartition('@')[2]}" if separator and "@" in rest else url
 
 
 if __name__ == "__main__":

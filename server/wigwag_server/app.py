@@ -29,13 +29,15 @@ from wigwag_server.admin import (
 )
 from wigwag_server.services import SERVICES, Services
 from wigwag_server.ui.routes import add_pages
-from wigwag_server.web import cors, ofrep
+from wigwag_server.web import cors, ofrep, safe_headers
 from wigwag_server.web.api_description import API, ApiDescription, docs_page, openapi_json
 from wigwag_server.web.health import healthz, readyz
 from wigwag_server.web.metrics import metrics as prometheus
 from wigwag_server.web.middleware import identify, problems
+from wigwag_server.web.peers import peers
 from wigwag_server.web.session_cookies import sessions
 from wigwag_server.web.simple_flag import simple_flag
+from wigwag_server.web.slow_clients import slow_clients
 from wigwag_server.web.snapshot import snapshot
 from wigwag_server.web.stream import stream
 from wigwag_server.web.telemetry import telemetry
@@ -43,10 +45,12 @@ from wigwag_server.web.telemetry import telemetry
 
 def build_app(services: Services) -> web.Application:
     """Put the application together."""
-    app = web.Application(middlewares=[problems, sessions], client_max_size=services.settings.limits.body_bytes)
+    middlewares = [problems, peers, slow_clients, sessions]
+    app = web.Application(middlewares=middlewares, client_max_size=services.settings.limits.body_bytes)
     app[SERVICES] = services
     app.on_response_prepare.append(cors.add_headers)
     app.on_response_prepare.append(identify)
+    app.on_response_prepare.append(safe_headers.add_headers)
     app.add_routes(
         [
             web.get("/v1/stream", stream, allow_head=False),

@@ -25,6 +25,10 @@ class DevKeys(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     server_key: str
     client_key: str
 
+    def __repr__(self) -> str:
+        """Leave the keys out."""
+        return f"DevKeys(url={self.url!r})"
+
 
 async def dev_keys(services: Services, url: str, path: Path = DEV_FILE) -> DevKeys:
     """Return an admin token and a key of each kind, those of the last start where they are still valid.

@@ -69,6 +69,8 @@ async def running(settings: Settings) -> AsyncGenerator[Running]:
             logger=HttpLog(logging.getLogger("wigwag_server.http"), {}),
             handler_cancellation=True,  # how a stream learns that its client has gone
             shutdown_timeout=1.0,
+            keepalive_timeout=settings.request_times.idle_s,
+            auto_decompress=False,
         )
         await runner.setup()
         try:

@@ -1,7 +1,7 @@
 """What a server is told at its start. One frozen object a concern; `__main__` makes them of options and environment."""
 
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -74,6 +74,19 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestTimes:
+    """How long clients may take.
+
+    `idle_s` is for the head of a request, from when the connection was made or the answer before it was out; `body_s`
+    for a body; `unread_s` is how long nothing of an answer may be taken, although there is something to take.
+    """
+
+    idle_s: float = 75.0  # longer than proxies keep a connection, or they would send requests into one that closes
+    body_s: float = 60.0
+    unread_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
 class SessionTimes:
     """How long a browser stays signed in: `idle_s` while nobody does anything, `longest_s` in all.
 
@@ -94,16 +107,18 @@ class Settings:
     what they hold, before the best of it is the state again. Connections end at a random age of 80 to 100 % of
     `max_connection_age_s` (None: never), so that after a restart the streams find their way back to all servers.
     `cors_origins` are those of web pages that may ask with a browser key; `*` is any. `webhook_allow_private` lets
-    webhooks lead to private addresses, and to http. `otel` has commits traced by OpenTelemetry.
+    webhooks lead to private addresses, and to http. `trusted_proxies` are believed whom
+    they forward for. `otel` has commits traced by OpenTelemetry.
     """
 
     listen: Listen = field(default_factory=Listen)
-    store: str = "sqlite:wigwag.db"
+    store: str = field(default="sqlite:wigwag.db", repr=False)  # it may hold a password
     data_dir: Path | None = None
     dev: bool = False
-    bootstrap_token: str | None = None
+    bootstrap_token: str | None = field(default=None, repr=False)
     limits: Limits = field(default_factory=Limits)
     sessions: SessionTimes = field(default_factory=SessionTimes)
+    request_times: RequestTimes = field(default_factory=RequestTimes)
     patience_s: float = 5.0
     drain_s: float = 5.0
     heartbeat_s: float = 5.0
@@ -111,6 +126,7 @@ class Settings:
     max_connection_age_s: float | None = None
     cors_origins: tuple[str, ...] = ()
     webhook_allow_private: bool = False
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     otel: bool = False
 
 
@@ -131,3 +147,12 @@ def parse_origin(text: str) -> str:
     if text == "*" or (url.scheme in ("http", "https") and url.netloc and text == f"{url.scheme}://{url.netloc}"):
         return text
     raise BadSetting(f"--cors-origin {text!r} is no origin, such as https://shop.example (without a path), or *")
+
+
+def parse_proxies(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Read addresses and networks, separated by commas or blanks. Raises BadSetting."""
+    try:
+        return tuple(ip_network(each) for each in text.replace(",", " ").split())
+    except ValueError as error:
+        wanted = "a list of addresses or networks, such as 10.0.0.0/8,2001:db8::/32 or 127.0.0.1"
+        raise BadSetting(f"--trusted-proxies {text!r} is not {wanted}: {error}") from None

@@ -14,6 +14,7 @@ from wigwag_proto.commit import Change, Cursor
 from wigwag_proto.snapshot import Tables
 from wigwag_server.admin.second_person import unless_proposed
 from wigwag_server.auth.keys import Key
+from wigwag_server.auth.peer import address_of
 from wigwag_server.auth.rights import Right, Scope
 from wigwag_server.environment import COMMIT_TIMEOUT_S, Command, Environment
 from wigwag_server.environments import PRODUCTION
@@ -55,7 +56,7 @@ def author(request: web.Request, caller: Key, comment: str = "") -> Author:
     return Author(
         name=caller.name,
         key_id=caller.id,
-        address=request.remote or "",
+        address=address_of(request),
         comment=comment,
         request=request.get(REQUEST_ID, ""),
     )

@@ -1,7 +1,7 @@
 """What can be done to webhooks, as pure functions of `_system`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -54,7 +54,7 @@ class RotateSecret:
     action: ClassVar[str] = "webhook.rotate"
 
     webhook_id: str
-    secret: str
+    secret: str = field(repr=False)
     overlap_ms: int
 
     def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:  # noqa: ARG002

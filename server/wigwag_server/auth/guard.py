@@ -14,6 +14,7 @@ from aiohttp import web
 from wigwag_server.auth.buckets import Buckets
 from wigwag_server.auth.keys import Key, KeyKind, Keys
 from wigwag_server.auth.last_use import LastUse
+from wigwag_server.auth.peer import address_of
 from wigwag_server.auth.rights import RIGHTS, Right, roles_with
 from wigwag_server.auth.sessions import SESSION, Session
 from wigwag_server.problems import Problem
@@ -104,7 +105,7 @@ class Guard:
         return session.key
 
     def _refusal(self, request: web.Request) -> Problem:
-        address = network(request.remote or "")
+        address = network(address_of(request))
         if self._failures.take(address, time.monotonic()) == 0:
             self.refused["unauthorized"] += 1
             return Problem(

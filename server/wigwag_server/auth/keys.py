@@ -51,6 +51,10 @@ class Key(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     expires_at: int | None = None
     rotated_from: str = ""
 
+    def __repr__(self) -> str:
+        """Leave the hash out: sessions are signed with it, and representations end up in logs."""
+        return f"Key(id={self.id!r}, kind={self.kind.value!r}, name={self.name!r})"
+
     def expired(self, now_ms: float) -> bool:
         """Say whether its time is over."""
         return self.expires_at is not None and now_ms >= self.expires_at

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -27,7 +27,7 @@ class MakeLink:
 
     action: ClassVar[str] = "login-link.create"
 
-    secret: str
+    secret: str = field(repr=False)
     key_id: str
     lasts_s: float
 
@@ -49,7 +49,7 @@ class UseLink:
 
     action: ClassVar[str] = "login-link.use"
 
-    secret: str
+    secret: str = field(repr=False)
 
     def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:  # noqa: ARG002
         """Return the change. Raises Problem (410)."""

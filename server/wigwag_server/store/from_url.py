@@ -25,5 +25,11 @@ async def open_store(url: str, *, settle_s: float = SETTLE_S) -> Store:
         try:
             return RedisStore.from_url(url, settle_s=settle_s)
         except ValueError as error:
-            raise UnknownStore(f"{url!r}: {error}") from error
-    raise UnknownStore(f"{url!r} names no store: use sqlite:wigwag.db or redis://host:6379/0")
+            raise UnknownStore(f"{without_password(url)!r}: {error}") from None
+    raise UnknownStore(f"{without_password(url)!r} names no store: use sqlite:wigwag.db or redis://host:6379/0")
+
+
+def without_password(url: str) -> str:
+    """Return the URL of a store as it may be shown."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}://…@{rest.rpartition('@')[2]}" if separator and "@" in rest else url

@@ -6,9 +6,10 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from aiohttp import web
+from multidict import MultiDict, MultiDictProxy
 
 from wigwag_proto.errors import StoreUnavailable, WigwagError
 from wigwag_server.auth.keys import Key
@@ -23,6 +24,7 @@ from wigwag_server.web.operation import Media, operation
 logger = logging.getLogger(__name__)
 
 PRODUCTION = "production"
+MOST_FIELDS = 20_000  # of all the flags of an environment, each may be chosen
 HTML = Media("text/html")
 FORM = Media("application/x-www-form-urlencoded")
 PageHandler = Callable[["Here"], Awaitable[web.Response]]
@@ -145,9 +147,22 @@ def page(summary: str, part: str, *, form: bool = False) -> Callable[[PageHandle
     return made
 
 
-async def read_form(request: web.Request) -> Mapping[str, Any]:
-    """Return the fields that were sent. The request itself stays unread, so that it can be cloned."""
-    return await request.clone().post()
+async def read_form(request: web.Request, *, most_bytes: int | None = None) -> MultiDictProxy[str]:
+    """Return the fields that were sent. The request itself stays unread, so that it can be cloned.
+
+    No file is taken, and no character set but UTF-8: the library's own reading writes files before anybody has said
+    who they are. Raises Problem (415, 422), HTTPRequestEntityTooLarge.
+    """
+    inner = request.clone(client_max_size=most_bytes) if most_bytes else request.clone()
+    if request.can_read_body and request.content_type != FORM.type:
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Send this form as '{FORM.type}'.")
+    text = (await inner.read()).decode(errors="replace")
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        detail = f"This form has more than {MOST_FIELDS:,} fields."
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail) from None
+    return MultiDictProxy(MultiDict(pairs))
 
 
 def check_form(token: str, session: Session) -> None:

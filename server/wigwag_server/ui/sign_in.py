@@ -11,6 +11,7 @@ from wigwag_proto.audit import Author
 from wigwag_proto.errors import StoreUnavailable
 from wigwag_server.auth.keys import Key, KeyKind
 from wigwag_server.auth.login_links import UseLink, find_link
+from wigwag_server.auth.peer import address_of
 from wigwag_server.auth.sessions import SESSION, EndSession, Session
 from wigwag_server.problems import Problem
 from wigwag_server.services import SERVICES
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 # Nobody who signs in or out waits longer for a store that does not answer.
 STORE_S = 1.0
+# Whoever sends this has not said yet who they are.
+LOGIN_BYTES = 16 * 1024
 
 
 @operation("Show where to sign in", needs=(), takes=None, gives={200: HTML})
@@ -37,7 +40,7 @@ async def show_sign_in(request: web.Request) -> web.Response:
 @operation("Sign in with a token", needs=(), takes=FORM, gives={303: HTML, 401: HTML})
 async def sign_in(request: web.Request) -> web.Response:
     """POST /ui/login: begin a session of that token."""
-    form = await read_form(request)
+    form = await read_form(request, most_bytes=LOGIN_BYTES)
     target = _next(str(form.get("next", "")))
     headers = {"Authorization": f"Bearer {str(form.get('token', '')).strip()}"}
     try:
@@ -66,7 +69,7 @@ async def use_link(request: web.Request) -> web.Response:
     try:
         check_origin(request)
         key = _key_of_link(request)
-        by = Author(name=key.name, key_id=key.id, address=request.remote or "", request=request[REQUEST_ID])
+        by = Author(name=key.name, key_id=key.id, address=address_of(request), request=request[REQUEST_ID])
         await services.run_to_end(services.system.commit(UseLink(request.match_info["link"]), by, timeout_s=STORE_S))
     except Problem as problem:
         return request.app[SITE].answer("login.html", problem.status, next="/ui/", wrong=problem.detail)
@@ -85,7 +88,7 @@ async def sign_out(request: web.Request) -> web.Response:
         return response
     check_form(str((await read_form(request)).get("csrf", "")), session)
     services = request.app[SERVICES]
-    by = Author(name=session.key.name, key_id=session.key.id, address=request.remote or "", request=request[REQUEST_ID])
+    by = Author(name=session.key.name, key_id=session.key.id, address=address_of(request), request=request[REQUEST_ID])
     try:
         await services.run_to_end(
             services.system.commit(EndSession(session, services.sessions.times), by, timeout_s=STORE_S)
@@ -106,7 +109,7 @@ def check_origin(request: web.Request) -> None:
 
 def _begin(request: web.Request, key: Key, target: str) -> web.Response:
     session = Session.begin(key, time.time())
-    logger.info("request %s: %s signed in from %s", request[REQUEST_ID], key.name, request.remote)
+    logger.info("request %s: %s signed in from %s", request[REQUEST_ID], key.name, address_of(request))
     response = see(target)
     set_cookie(request, response, session)
     return response

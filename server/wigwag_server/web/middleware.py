@@ -47,12 +47,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 async def identify(request: web.Request, response: web.StreamResponse) -> None:
-    """Give every answer the id under which the log has its request. Nothing of `/admin` may lie in a cache."""
+    """Give every answer the id under which the log has its request."""
     if REQUEST_ID in request:
         response.headers[REQUEST_HEADER] = request[REQUEST_ID]
-    if request.path.startswith("/admin"):
-        response.headers.setdefault("Cache-Control", "no-store")
-        response.headers["X-Content-Type-Options"] = "nosniff"
 
 
 def _unavailable(error: StoreUnavailable) -> Problem:

@@ -30,6 +30,7 @@ from wigwag_server.ofrep.shapes import (
 )
 from wigwag_server.problems import Problem
 from wigwag_server.services import SERVICES
+from wigwag_server.web.depth import DEEPEST, too_deep
 from wigwag_server.web.operation import Header, Media, operation
 
 KINDS = (KeyKind.CLIENT, KeyKind.SERVER)
@@ -199,6 +200,9 @@ async def _read_context(request: web.Request) -> Context:
         body = decode(data) if data.strip() else {}
     except Malformed as error:
         raise Refused(HTTPStatus.BAD_REQUEST, "PARSE_ERROR", f"The body is {error}.") from None
+    if too_deep(body):
+        detail = f"The context is nested more than {DEEPEST} levels deep; flatten it."
+        raise Refused(HTTPStatus.BAD_REQUEST, "INVALID_CONTEXT", detail)
     context = body.get("context", {}) if isinstance(body, dict) else body
     context = {} if context is None and isinstance(body, dict) else context
     if not isinstance(context, dict):

@@ -65,5 +65,9 @@ def cookie_name(request: web.Request) -> str:
 
 
 def is_secure(request: web.Request) -> bool:
-    """Say whether the browser speaks TLS, to this server or to the proxy in front of it."""
+    """Say whether the browser speaks TLS, to this server or to the proxy in front of it.
+
+    Here the header is believed whoever sends it: a browser cannot be made to send it, and whoever lies gets a cookie
+    that is no use to them.
+    """
     return request.secure or request.headers.get("X-Forwarded-Proto", "").lower() == "https"

@@ -63,6 +63,10 @@ class Webhook(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     previous_secret: str = ""
     previous_until: int = 0
 
+    def __repr__(self) -> str:
+        """Leave the secrets out, and the URL, which is one for many receivers: representations end up in logs."""
+        return f"Webhook(id={self.id!r}, name={self.name!r})"
+
     def secrets(self, now_ms: float) -> tuple[str, ...]:
         """Return what signs now."""
         return (self.secret, self.previous_secret) if now_ms < self.previous_until else (self.secret,)
