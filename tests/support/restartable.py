@@ -59,6 +59,12 @@ class RestartableServer:
             self._process.send_signal(signal.SIGKILL if hard else signal.SIGTERM)
         return await self._process.wait()
 
+    @property
+    def pid(self) -> int:
+        """The id of the process that runs."""
+        assert self._process is not None
+        return self._process.pid
+
     async def ask(self, method: str, path: str, **options: object) -> int:
         """Send one request with the admin token; returns the status, or 0 when there was no answer."""
         status, _ = await self._request(method, path, **options)

@@ -120,7 +120,7 @@ def page(summary: str, part: str, *, form: bool = False) -> Callable[[PageHandle
     """
 
     def made(handler: PageHandler) -> Handler:
-        @operation(summary, needs=(), takes=FORM if form else None, gives={200: HTML})
+        @operation(summary, needs=(), whom="a session", takes=FORM if form else None, gives={200: HTML})
         @functools.wraps(handler)
         async def answered(request: web.Request) -> web.StreamResponse:
             session = request.get(SESSION)

@@ -83,7 +83,7 @@ async def home(here: Here) -> web.Response:
     return see(here.of(here.environment if not allowed or here.environment in allowed else allowed[0], "flags"))
 
 
-@operation("Give a file that pages are made of", needs=(), takes=None, gives={200: HTML})
+@operation("Give a file that pages are made of", needs=(), whom="anybody", takes=None, gives={200: HTML})
 async def static_file(request: web.Request) -> web.Response:
     """GET /ui/static/{version}/{name}: nobody is asked who they are, since it says nothing of what is in the store."""
     return file_answer(request.app[SITE], request.match_info["version"], request.match_info["name"])

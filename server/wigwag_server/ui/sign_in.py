@@ -29,7 +29,7 @@ STORE_S = 1.0
 LOGIN_BYTES = 16 * 1024
 
 
-@operation("Show where to sign in", needs=(), takes=None, gives={200: HTML})
+@operation("Show where to sign in", needs=(), whom="anybody", takes=None, gives={200: HTML})
 async def show_sign_in(request: web.Request) -> web.Response:
     """GET /ui/login: the form for a token."""
     if SESSION in request:
@@ -37,7 +37,7 @@ async def show_sign_in(request: web.Request) -> web.Response:
     return request.app[SITE].answer("login.html", next=_next(request.query.get("next", "")), wrong="")
 
 
-@operation("Sign in with a token", needs=(), takes=FORM, gives={303: HTML, 401: HTML})
+@operation("Sign in with a token", needs=(), whom="anybody, to show an admin token", takes=FORM, gives={303: HTML, 401: HTML})
 async def sign_in(request: web.Request) -> web.Response:
     """POST /ui/login: begin a session of that token."""
     form = await read_form(request, most_bytes=LOGIN_BYTES)
@@ -52,7 +52,7 @@ async def sign_in(request: web.Request) -> web.Response:
     return _begin(request, key, target)
 
 
-@operation("Show for whom a link signs in", needs=(), takes=None, gives={200: HTML, 410: HTML})
+@operation("Show for whom a link signs in", needs=(), whom="who has the link", takes=None, gives={200: HTML, 410: HTML})
 async def show_link(request: web.Request) -> web.Response:
     """GET /ui/login/{link}: a button. To look at a link uses nothing up: chats do that with what is sent in them."""
     try:
@@ -62,7 +62,7 @@ async def show_link(request: web.Request) -> web.Response:
     return request.app[SITE].answer("login_link.html", key=key, action=request.path)
 
 
-@operation("Sign in by a link", needs=(), takes=FORM, gives={303: HTML, 410: HTML})
+@operation("Sign in by a link", needs=(), whom="who has the link", takes=FORM, gives={303: HTML, 410: HTML})
 async def use_link(request: web.Request) -> web.Response:
     """POST /ui/login/{link}: use it up, and begin a session of the token that it was made with."""
     services = request.app[SERVICES]
@@ -79,7 +79,7 @@ async def use_link(request: web.Request) -> web.Response:
     return _begin(request, key, "/ui/")
 
 
-@operation("Sign out", needs=(), takes=FORM, gives={303: HTML})
+@operation("Sign out", needs=(), whom="anybody; what ends is their own session", takes=FORM, gives={303: HTML})
 async def sign_out(request: web.Request) -> web.Response:
     """POST /ui/logout: end the session, here and, if the store is there, on every server."""
     session = request.get(SESSION)

@@ -46,14 +46,14 @@ class ApiDescription:
 API = web.AppKey("api", ApiDescription)
 
 
-@operation("Describe this API for programs", needs=(), gives={200: dict[str, Any]})
+@operation("Describe this API for programs", needs=(), whom="anybody", gives={200: dict[str, Any]})
 async def openapi_json(request: web.Request) -> web.Response:
     """GET /openapi.json: this document, OpenAPI 3.1. No key is needed: it says nothing of what is in the store."""
     body = request.app[API].json
     return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-cache"})
 
 
-@operation("Describe this API for people", needs=(), gives={200: Media("text/html")})
+@operation("Describe this API for people", needs=(), whom="anybody", gives={200: Media("text/html")})
 async def docs_page(request: web.Request) -> web.Response:
     """GET /docs: `/openapi.json` as a page."""
     api = request.app[API]

@@ -30,7 +30,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         response.headers["Access-Control-Expose-Headers"] = "ETag, Retry-After"
 
 
-@operation("Tell a browser what a page may send", needs=())
+@operation("Tell a browser what a page may send", needs=(), whom="anybody")
 async def preflight(request: web.Request) -> web.Response:
     """OPTIONS: what browsers ask before they send a key."""
     if allowed_origin(request) is None:

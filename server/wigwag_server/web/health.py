@@ -32,13 +32,13 @@ class Readiness(msgspec.Struct, frozen=True, rename="camel"):
     system: EnvironmentState
 
 
-@operation("Whether the process lives", needs=(), gives={200: dict[str, str]})
+@operation("Whether the process lives", needs=(), whom="anybody", gives={200: dict[str, str]})
 async def healthz(_: web.Request) -> web.Response:
     """Answer as long as the event loop turns."""
     return web.Response(body=b'{"status":"ok"}', content_type="application/json")
 
 
-@operation("Whether the server should get traffic", needs=(), gives={200: Readiness, 503: Readiness})
+@operation("Whether the server should get traffic", needs=(), whom="anybody", gives={200: Readiness, 503: Readiness})
 async def readyz(request: web.Request) -> web.Response:
     """Answer 200 while every environment is known and follows its store, else 503 with what is wrong."""
     services = request.app[SERVICES]

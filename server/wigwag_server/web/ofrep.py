@@ -134,6 +134,7 @@ async def evaluate_flags(request: web.Request) -> web.StreamResponse:
 @operation(
     "Hear when there is something to fetch",
     needs=(),
+    whom="who has a signed address",
     gives={200: Media("text/event-stream")},
     query=EventsQuery,
     refuses=(401, 503),

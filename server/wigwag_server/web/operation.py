@@ -56,7 +56,8 @@ IF_NONE_MATCH = Header(
 class Operation:
     """What a handler states. The name of the handler names the operation, its docstring describes it.
 
-    `needs` is a right of an admin token, or the kinds of keys that are let in; no kinds: nobody is asked who they are.
+    `needs` is a right of an admin token, or the kinds of keys that are let in. With no kinds, the guard is not asked, and
+    `whom` says in words who is let in: anybody, or whom the handler itself knows by something that is no key.
     `takes` is the type of the body: `Body | None` where it may be left out, None where there is none, a Media for any.
     `gives` are the statuses of success, each with the type of its JSON (a tuple for one of several), None for no
     body, or a Media.
@@ -74,6 +75,7 @@ class Operation:
     refuses: tuple[int, ...] = ()
     fails: Any = None
     of_server: bool = False
+    whom: str = ""
 
 
 def operation(
@@ -87,9 +89,10 @@ def operation(
     refuses: tuple[int, ...] = (),
     fails: Any = None,
     of_server: bool = False,
+    whom: str = "",
 ) -> Callable[[AnyHandler], AnyHandler]:
     """Say what a handler does and who may ask for it. Every route has one: a test goes through them."""
-    stated = Operation(summary, needs, takes, gives, query, headers, refuses, fails, of_server)
+    stated = Operation(summary, needs, takes, gives, query, headers, refuses, fails, of_server, whom)
 
     def mark(handler: AnyHandler) -> AnyHandler:
         setattr(handler, ATTRIBUTE, stated)
