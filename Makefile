@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 PEERS := .venv-bench
 STORE ?=
 SEEDS ?= 1000
+MINUTES ?= 10
 
-.PHONY: help demo demo-rollout test test-long simulate lint format bench dist clean
+.PHONY: help demo demo-rollout test test-long simulate fuzz audit lint format bench dist clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -26,6 +27,14 @@ $(VENV)/.browser: $(VENV)/.installed
 		uv pip install --quiet --python $(BIN)/python --group browser --group release; \
 	else \
 		$(BIN)/python -m pip install --quiet --group browser --group release; \
+	fi
+	@touch $@
+
+$(VENV)/.fuzz: $(VENV)/.installed
+	@if command -v uv >/dev/null 2>&1; then \
+		uv pip install --quiet --python $(BIN)/python --group fuzz; \
+	else \
+		$(BIN)/python -m pip install --quiet --group fuzz; \
 	fi
 	@touch $@
 
@@ -56,6 +65,12 @@ test-long: $(VENV)/.browser ## the tests that take longer; needs chromium, and n
 
 simulate: $(VENV)/.installed ## many seeds of the simulation (SEEDS=10000)
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+fuzz: $(VENV)/.fuzz ## fuzz what comes from outside, all at once (MINUTES=10); Linux only
+	@$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
+audit: $(VENV)/.fuzz ## known vulnerabilities of what is installed; asks a service on the internet
+	@$(BIN)/python -m pip_audit --skip-editable
 
 lint: $(VENV)/.installed ## formatting, lint and types
 	@$(BIN)/ruff format --check .

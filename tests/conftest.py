@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ import pytest_asyncio
 from hypothesis import settings
 
 from tests.support.redis_server import RedisServer
+from tests.support.secrets import kept_logs, secrets_in
 
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("wigwag", deadline=None)
@@ -27,6 +28,15 @@ def nothing_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def no_secret_in_the_logs() -> Iterator[None]:
+    """Look for keys and the like in whatever a test has logged."""
+    with kept_logs() as logs:
+        yield
+    found = secrets_in(logs.text)
+    assert not found, f"secrets were logged: {found}"
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

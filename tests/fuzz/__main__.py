@@ -56,8 +56,12 @@ def _smallest(target: str, folder: Path) -> list[bytes]:
 
 
 def _run(target: str, folder: Path, *words: str | Path) -> "subprocess.Popen[bytes]":
-    options = (f"-max_len={LONGEST_INPUT}", "-print_final_stats=1", "-verbosity=1")
-    command = [sys.executable, "-m", "tests.fuzz.run", target, *map(str, words), *options]
+    # libFuzzer starts itself anew to merge, by the name under which it was started.
+    start = folder / f"fuzz-{target}"
+    start.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tests.fuzz.run {target} "$0" "$@"\n', encoding="utf-8")
+    start.chmod(0o700)
+    options = (f"-max_len={LONGEST_INPUT}", "-print_final_stats=1")
+    command = [str(start), *map(str, words), *options]
     return subprocess.Popen(command, env={**os.environ, "TMPDIR": str(folder)})
 
 

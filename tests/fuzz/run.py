@@ -1,4 +1,4 @@
-"""One target under atheris, with libFuzzer's own options. `tests.fuzz` starts these."""
+"""One target under atheris: its name, the command that starts it, and libFuzzer's options. `tests.fuzz` does so."""
 
 import sys
 from contextlib import nullcontext
@@ -12,11 +12,11 @@ with atheris.instrument_imports(include=["wigwag", "wigwag_proto", "wigwag_serve
 
 def main() -> None:
     """Run the target that the first argument names. Does not return: libFuzzer ends the process."""
-    name, *options = sys.argv[1:]
+    name, *command = sys.argv[1:]
     http = None if name in TARGETS else http_targets()
     with nullcontext() if http is None else http as made:
         target = TARGETS[name] if made is None else made.targets[name]
-        atheris.Setup([sys.argv[0], *options], target)
+        atheris.Setup(command, target)
         atheris.Fuzz()
 
 

@@ -61,8 +61,13 @@ async def key_of(server: Server, kind: KeyKind, **fields: Any) -> str:
     environment = None if kind is KeyKind.ADMIN else "production"
     key = Key(
         **{
-            **{"id": f"{kind}-{len(server.services.keys.all)}", "kind": kind, "name": kind.value, "created_at": 0},
-            **{"hash": hash_token(token), "environment": environment, **fields},
+            "id": f"{kind}-{len(server.services.keys.all)}",
+            "kind": kind,
+            "name": kind.value,
+            "created_at": 0,
+            "hash": hash_token(token),
+            "environment": environment,
+            **fields,
         }
     )
     await server.services.system.commit(PutKeys((key,)))
@@ -155,10 +160,10 @@ def forged(cookie: str) -> dict[str, str]:
         "garbage": "a.b.1.1." + "0" * 64,
         "another signature": ".".join([key_id, session_id, begun, seen, signature[::-1]]),
         "longer": ".".join([key_id, session_id, begun, str(int(seen) + 1), signature]),
-        "another key": ".".join(["nope", session_id, begun, seen, signature]),
-        "another session": ".".join([key_id, "nope", begun, seen, signature]),
+        "another key": f"nope.{session_id}.{begun}.{seen}.{signature}",
+        "another session": f"{key_id}.nope.{begun}.{seen}.{signature}",
         "signed by its own": ".".join([key_id, session_id, begun, seen, "0" * 64]),
-        "in full-width digits": ".".join([key_id, session_id, begun, "１", signature]),
+        "in full-width digits": f"{key_id}.{session_id}.{begun}.１.{signature}",
     }
 
 

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.secrets import SHOWN, secrets_in
+
 PATIENCE_S = 20.0
 BIN = Path(sys.executable).parent
 
@@ -57,6 +59,8 @@ def server_process(folder: Path, *, store: str | None = None, listen: str = "127
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+    found = secrets_in(SHOWN.sub("", (folder / "server.log").read_text(errors="replace")))
+    assert not found, f"the server has written a secret: {found}"
 
 
 def run_command(

@@ -11,6 +11,7 @@ from typing import Self
 import aiohttp
 
 from tests.support.redis_server import free_port
+from tests.support.secrets import secrets_in
 from tests.support.server import ADMIN_TOKEN
 from wigwag import FlagClient, Settings
 
@@ -20,6 +21,8 @@ class RestartableServer:
 
     `largest_file_bytes` is what the process may write into a file; 0 is a disk that is full.
     """
+
+    LOG = "restartable-server.log"
 
     def __init__(
         self, folder: Path, store: str, *options: str, url: str = "", largest_file_bytes: int | None = None
@@ -35,15 +38,18 @@ class RestartableServer:
     async def start(self, *, ready: bool = True) -> None:
         """Start it and wait until it is ready, or just until it answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "wigwag_server", "--listen", self.url.removeprefix("http://"), "--store", self._store),
-            *self._options,
-            cwd=self.folder,
-            env={**os.environ, "WIGWAG_BOOTSTRAP_TOKEN": ADMIN_TOKEN},
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+        # Where the process may write into no file, it may not log into one either.
+        log_file = self.folder / self.LOG if self._largest_file_bytes is None else Path(os.devnull)
+        with log_file.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "wigwag_server", "--listen", self.url.removeprefix("http://"), "--store", self._store),
+                *self._options,
+                cwd=self.folder,
+                env={**os.environ, "WIGWAG_BOOTSTRAP_TOKEN": ADMIN_TOKEN},
+                stdout=log,
+                stderr=log,
+            )
         if (most := self._largest_file_bytes) is not None:
             resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (most, most))
         async with asyncio.timeout(20):
@@ -88,8 +94,11 @@ class RestartableServer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop, without ceremony."""
+        """Stop, without ceremony. What it has written has no secret in it."""
         await self.stop(hard=True)
+        log = self.folder / self.LOG
+        found = secrets_in(log.read_text(errors="replace")) if log.exists() else set()
+        assert not found, f"the server has written a secret: {found}"
 
     async def _readiness(self) -> int:
         return await self.ask("GET", "/readyz")

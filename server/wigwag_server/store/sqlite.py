@@ -6,6 +6,7 @@ second server out, because commits made by another process would never reach thi
 
 import asyncio
 import fcntl
+import logging
 import os
 import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -92,6 +93,8 @@ class SqliteStore:
     @classmethod
     async def open(cls, path: Path, *, log_bytes: int = LOG_BYTES, audit_bytes: int = AUDIT_BYTES) -> Self:
         """Open or create the file. Raises StoreInUse when another process has it, StoreUnavailable when it fails."""
+        # At the level of debug, the library logs every statement with its values. Some of them are secrets.
+        logging.getLogger("aiosqlite").setLevel(logging.INFO)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = _lock(path.with_name(path.name + ".lock"))

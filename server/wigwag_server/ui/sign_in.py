@@ -37,7 +37,13 @@ async def show_sign_in(request: web.Request) -> web.Response:
     return request.app[SITE].answer("login.html", next=_next(request.query.get("next", "")), wrong="")
 
 
-@operation("Sign in with a token", needs=(), whom="anybody, to show an admin token", takes=FORM, gives={303: HTML, 401: HTML})
+@operation(
+    "Sign in with a token",
+    needs=(),
+    whom="anybody, to show an admin token",
+    takes=FORM,
+    gives={303: HTML, 401: HTML},
+)
 async def sign_in(request: web.Request) -> web.Response:
     """POST /ui/login: begin a session of that token."""
     form = await read_form(request, most_bytes=LOGIN_BYTES)

@@ -22,7 +22,13 @@ from wigwag_server.services import SERVICES, Services
 from wigwag_server.web.operation import Media, operation
 
 
-@operation("Metrics for Prometheus", needs=(), whom="anybody; who sends an admin token is told more", gives={200: Media("text/plain")}, refuses=(401, 403, 429, 503))
+@operation(
+    "Metrics for Prometheus",
+    needs=(),
+    whom="anybody; who sends an admin token is told more",
+    gives={200: Media("text/plain")},
+    refuses=(401, 403, 429, 503),
+)
 async def metrics(request: web.Request) -> web.Response:
     """Answer in the Prometheus text format.
 

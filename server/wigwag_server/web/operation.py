@@ -56,8 +56,8 @@ IF_NONE_MATCH = Header(
 class Operation:
     """What a handler states. The name of the handler names the operation, its docstring describes it.
 
-    `needs` is a right of an admin token, or the kinds of keys that are let in. With no kinds, the guard is not asked, and
-    `whom` says in words who is let in: anybody, or whom the handler itself knows by something that is no key.
+    `needs` is a right of an admin token, or the kinds of keys that are let in. With no kinds, `whom` says in words who
+    is let in: anybody, or whom the handler itself knows by something that is no key.
     `takes` is the type of the body: `Body | None` where it may be left out, None where there is none, a Media for any.
     `gives` are the statuses of success, each with the type of its JSON (a tuple for one of several), None for no
     body, or a Media.

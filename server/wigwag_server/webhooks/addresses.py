@@ -11,6 +11,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
 NAT64 = ip_network("64:ff9b::/96")
+# Not of the internet at large either, whatever the release of Python makes of them: for protocols between a host and
+# its network, for relays that there are no more, once for sites, and for examples.
+INSIDE = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "fec0::/10", "3fff::/20")))
 
 
 class Forbidden(OSError):
@@ -26,6 +29,8 @@ def is_public(text: str) -> bool:
     inner = _embedded(address) if isinstance(address, IPv6Address) else None
     if inner is not None:
         return is_public(str(inner))
+    if any(address in network for network in INSIDE if network.version == address.version):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
