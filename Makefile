@@ -7,7 +7,7 @@ STORE ?=
 SEEDS ?= 1000
 MINUTES ?= 10
 
-.PHONY: help demo demo-rollout test test-long simulate fuzz audit lint format bench clean
+.PHONY: help demo demo-rollout test test-long simulate fuzz audit lint format bench dist clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -24,9 +24,9 @@ $(VENV)/.installed: pyproject.toml
 
 $(VENV)/.browser: $(VENV)/.installed
 	@if command -v uv >/dev/null 2>&1; then \
-		uv pip install --quiet --python $(BIN)/python --group browser; \
+		uv pip install --quiet --python $(BIN)/python --group browser --group release; \
 	else \
-		$(BIN)/python -m pip install --quiet --group browser; \
+		$(BIN)/python -m pip install --quiet --group browser --group release; \
 	fi
 	@touch $@
 
@@ -70,7 +70,8 @@ fuzz: $(VENV)/.fuzz ## fuzz what comes from outside, all at once (MINUTES=10); L
 	@$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
 audit: $(VENV)/.fuzz ## known vulnerabilities of what is installed; asks a service on the internet
-	@$(BIN)/python -m pip_audit --skip-editable
+	@$(BIN)/python -m pip freeze --exclude-editable | \
+		$(BIN)/python -m pip_audit --requirement /dev/stdin --disable-pip --no-deps --strict
 
 lint: $(VENV)/.installed ## formatting, lint and types
 	@$(BIN)/ruff format --check .
@@ -83,6 +84,9 @@ format: $(VENV)/.installed ## format in place, mend what lint can mend
 
 bench: $(PEERS)/.installed ## the benchmarks that fit in ten minutes; writes bench/results, and the figures in the pages
 	@$(PEERS)/bin/python -m bench.suite
+
+dist: $(VENV)/.browser ## the wheel and the sdist, checked, in dist/
+	@rm -rf dist && $(BIN)/python -m build --outdir dist . && $(BIN)/python -m twine check --strict dist/*
 
 clean: ## remove the virtual environment and everything generated
 	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
