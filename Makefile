@@ -78,7 +78,8 @@ fuzz: $(VENV)/.fuzz ## fuzz what comes from outside, all at once (MINUTES=10); L
 	@$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
 audit: $(VENV)/.fuzz ## known vulnerabilities of what is installed; asks a service on the internet
-	@$(BIN)/python -m pip_audit --skip-editable
+	@$(BIN)/python -m pip freeze --exclude-editable | \
+		$(BIN)/python -m pip_audit --requirement /dev/stdin --disable-pip --no-deps --strict
 
 lint: $(VENV)/.installed ## formatting, lint and types
 	@$(BIN)/ruff format --check .

@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import json
 import resource
 import zlib
 from collections.abc import Coroutine, Iterator
@@ -21,7 +20,6 @@ from wigwag_server.settings import RequestTimes
 
 # Long enough for a test to see that the time of one kind is not taken for that of another.
 SHORT = RequestTimes(idle_s=0.5, body_s=0.5, unread_s=0.5)
-BOMB = b"[" + b"0," * 20_000_000 + b"0]"
 CROWD = 20
 
 
@@ -160,10 +158,10 @@ async def test_what_is_far_too_much_is_refused_in_little_memory(tmp_path: Path) 
         assert highest_memory_mb(server.pid) - before < 60
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "gzip, gzip", "x-gzip", "GZIP", "nonsense"])
-async def test_a_body_that_would_have_to_be_unpacked_is_refused(tmp_path: Path, encoding: str) -> None:
-    body = zlib.compress(BOMB) if encoding == "deflate" else gzip.compress(BOMB, 1)
-    headers = {"Content-Encoding": encoding, "Content-Type": "application/json"}
+async def test_a_body_that_would_have_to_be_unpacked_is_refused(tmp_path: Path) -> None:
+    bomb = b"[" + b"0," * 2_000_000 + b"0]"
+    others = ("gzip", "br", "zstd", "gzip, gzip", "x-gzip", "GZIP", "nonsense")
+    packed = {"deflate": zlib.compress(bomb, 1), **dict.fromkeys(others, gzip.compress(bomb, 1))}
     async with running(f"sqlite:{tmp_path / 'flags.db'}") as server:
         for path, token in (
             ("/admin/flags/checkout", ADMIN_TOKEN),
@@ -171,36 +169,33 @@ async def test_a_body_that_would_have_to_be_unpacked_is_refused(tmp_path: Path, 
             ("/v1/telemetry", server.key),
             ("/ui/login", None),
         ):
-            answer = await server.ask("POST", path, token=token, data=body, headers=headers)
-            assert answer.status == 415, path
-            assert "Content-Encoding" in answer.body["detail"]
-        plain = json.dumps({"enabled": True}).encode()
-        headers["Content-Encoding"] = "identity"
-        assert (await server.ask("POST", "/admin/flags/checkout", data=plain, headers=headers)).status == 201
+            for encoding, body in packed.items():
+                headers = {"Content-Encoding": encoding, "Content-Type": "application/json"}
+                answer = await server.ask("POST", path, token=token, data=body, headers=headers)
+                assert answer.status == 415, (path, encoding)
+                assert "Content-Encoding" in answer.body["detail"]
+        headers = {"Content-Encoding": "identity", "Content-Type": "application/json"}
+        assert (await server.ask("POST", "/admin/flags/checkout", data=b"{}", headers=headers)).status == 201
 
 
 NESTED = b'{"context": {"targetingKey": "a", "a": %s}, "x": %s}'
 
 
-@pytest.mark.parametrize("depth", [70, 990, 100_000])
-async def test_what_is_nested_without_end_is_refused_everywhere(tmp_path: Path, depth: int) -> None:
+async def test_what_is_nested_without_end_is_refused_everywhere(tmp_path: Path) -> None:
+    headers = {"Content-Type": "application/json"}
     async with running(f"sqlite:{tmp_path / 'flags.db'}") as server:
         await server.put("checkout")
-        headers = {"Content-Type": "application/json"}
-        for inner in (b"[" * depth + b"]" * depth, b'{"a":' * depth + b"1" + b"}" * depth):
-            body = NESTED % (inner, inner)
-            for path in ("/ofrep/v1/evaluate/flags", "/ofrep/v1/evaluate/flags/checkout"):
-                answer = await server.ask("POST", path, token=server.key, data=BytesIO(body), headers=headers)
-                assert answer.status in (400, 413), answer
-                assert answer.body["errorCode"] in ("INVALID_CONTEXT", "PARSE_ERROR")
-            assert (await server.ask("POST", "/v1/telemetry", token=server.key, data=BytesIO(body))).status in (
-                413,
-                422,
-            )
-            assert (await server.ask("POST", "/admin/flags/checkout", data=BytesIO(body), headers=headers)).status in (
-                400,
-                413,
-            )
+        for depth in (70, 990, 100_000):
+            for inner in (b"[" * depth + b"]" * depth, b'{"a":' * depth + b"1" + b"}" * depth):
+                for path, token, expected in (
+                    ("/ofrep/v1/evaluate/flags", server.key, (400, 413)),
+                    ("/ofrep/v1/evaluate/flags/checkout", server.key, (400, 413)),
+                    ("/v1/telemetry", server.key, (413, 422)),
+                    ("/admin/flags/checkout", ADMIN_TOKEN, (400, 413)),
+                ):
+                    body = BytesIO(NESTED % (inner, inner))
+                    answer = await server.ask("POST", path, token=token, data=body, headers=headers)
+                    assert answer.status in expected, (path, depth, answer)
 
 
 KILL = head("POST", "/admin/flags/checkout/kill", ADMIN_TOKEN)
@@ -225,17 +220,17 @@ SMUGGLED = {
 }
 
 
-@pytest.mark.parametrize("shape", SMUGGLED)
-async def test_a_request_of_two_readings_is_refused_and_what_follows_it_is_not_done(tmp_path: Path, shape: str) -> None:
+async def test_a_request_of_two_readings_is_refused_and_what_follows_it_is_not_done(tmp_path: Path) -> None:
     async with running(f"sqlite:{tmp_path / 'flags.db'}") as server:
         await server.put("checkout")
-        for path, token in (("/healthz", ""), ("/admin/explain", ADMIN_TOKEN)):
-            async with hostile(server.url) as client:
-                await client.send(head("POST", path, token, SMUGGLED[shape]) + b"0\r\n\r\n" + KILL)
-                said = statuses(await client.said())
-            # Where more was sent than the server has read, the system may take its answer away with the connection.
-            assert said in ([400], []), (shape, path, said)
-        assert (await server.ask("GET", "/admin/flags/checkout")).body["kill"] is None
+        for shape, headers in SMUGGLED.items():
+            for path, token in (("/healthz", ""), ("/admin/explain", ADMIN_TOKEN)):
+                async with hostile(server.url) as client:
+                    await client.send(head("POST", path, token, headers) + b"0\r\n\r\n" + KILL)
+                    said = statuses(await client.said())
+                # Where more was sent than the server has read, the system may take its answer away with the connection.
+                assert said in ([400], []), (shape, path, said)
+            assert (await server.ask("GET", "/admin/flags/checkout")).body["kill"] is None, shape
 
 
 async def test_nobody_changes_to_another_protocol(tmp_path: Path) -> None:

@@ -110,8 +110,7 @@ async def test_no_token_that_is_not_right_opens_a_route(server: Server) -> None:
 
 
 async def test_no_key_of_another_kind_opens_a_route(server: Server) -> None:
-    tokens: dict[KeyKind, str] = {each: await key_of(server, each) for each in KeyKind if each is not KeyKind.ADMIN}
-    tokens[KeyKind.ADMIN] = ADMIN_TOKEN
+    tokens = {kind: ADMIN_TOKEN if kind is KeyKind.ADMIN else await key_of(server, kind) for kind in KeyKind}
     before = state(server)
     for method, path, stated in routes(server):
         kinds = (KeyKind.ADMIN,) if isinstance(stated.needs, Right) else stated.needs
