@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.server import Server, running
-from tests.support.waiting import until_async
+from tests.support.waiting import until, until_async
 from wigwag_proto.sse import SseParser
 from wigwag_proto.telemetry import INSTANCE_HEADER
+from wigwag_server.instances.roster import Roster
 from wigwag_server.settings import Limits
 
 WHO = {"id": "instance1", "label": "shop", "host": "web", "pid": 7, "sdk": "raw/1"}
@@ -190,6 +191,43 @@ async def test_instances_are_listed_by_state_and_up_to_a_limit(server: Server) -
         assert (seen["alive"], seen["anonymousStreams"]) == (True, 0)
     for query in ("?limit=0", "?limit=x", "?state=asleep"):
         assert (await server.ask("GET", f"/admin/instances{query}")).status == 422
+
+
+class SlowRoster:
+    """A roster behind a slow link: what is written about seats waits until the link lets it through."""
+
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
+        self.through = asyncio.Event()
+        self.waiting = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._roster, name)
+
+    async def update(self, *words: Any) -> bool:
+        self.waiting += 1
+        await self.through.wait()
+        return await self._roster.update(*words)
+
+
+async def test_who_starts_while_the_roster_is_slow_is_known_to_be_current(server: Server) -> None:
+    await server.put("checkout", enabled=True)
+    presence = server.services.instances.of("production")
+    await until_async(lambda: _servers(server, 1), "the first sign of life")
+    presence._roster = slow = SlowRoster(presence._roster)
+    await until(lambda: slow.waiting == 1, "seats to be on their way")
+    async with server.client(report_every_s=3600):  # so that what it has is known from its stream alone
+        await until(lambda: presence.streams == 1, "its stream, which says what it has")
+        slow.through.set()
+
+        async def current() -> bool:
+            return [each["current"] for each in (await instances(server))["instances"]] == [True]
+
+        await until_async(current, "it to be current")
+
+
+async def _servers(server: Server, number: int) -> bool:
+    return len((await instances(server))["servers"]) == number
 
 
 async def test_more_instances_than_the_limit_are_streams_without_a_name(store_url: str, tmp_path: Path) -> None:

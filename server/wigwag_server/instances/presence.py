@@ -190,7 +190,11 @@ class Presence:
         return known, [each.instance.id for each in here]
 
     async def _flush_applied(self) -> None:
-        applied, self._applied = self._applied, {}
+        # Who came while the seats were written has none yet. A roster forgets what it is told of somebody without a
+        # seat, so that waits for the next time, with the seat.
+        early = {entry: at for entry, at in self._applied.items() if entry[0] in self._seated}
+        applied = {entry: at for entry, at in self._applied.items() if entry not in early}
+        self._applied = early
         now = time.monotonic()
         entries = [Confirmation(id_, cursor, max(0, round((now - at) * 1e6))) for (id_, cursor), at in applied.items()]
         if not entries:
