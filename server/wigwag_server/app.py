@@ -21,6 +21,7 @@ from wigwag_server.admin import (
     ramp_lists,
     references,
     results,
+    revivals,
     rollouts,
     schedules,
     segments,
@@ -84,8 +85,9 @@ def build_app(services: Services) -> web.Application:
             web.post("/admin/flags/{name}/explain", explanations.explain_flag),
             web.post("/admin/explain", explanations.explain_flags),
             web.post("/admin/flags/{name}/kill", kills.kill_flag),
-            web.post("/admin/flags/{name}/revive", kills.revive_flag),
+            web.post("/admin/flags/{name}/revive", revivals.revive_flag),
             web.post("/admin/kill", kills.kill_flags),
+            web.post("/admin/revive", revivals.revive_flags),
             web.post("/v1/kill", alert_kill.kill_by_alert),
             web.post("/admin/flags/{name}/rollout", rollouts.start_rollout),
             web.get("/admin/flags/{name}/rollout", rollouts.show_rollout),
@@ -142,6 +144,7 @@ def build_app(services: Services) -> web.Application:
             web.delete("/admin/webhooks/{id}", webhooks.delete_webhook),
             web.post("/admin/webhooks/{id}/rotate", webhooks.rotate_webhook),
             web.post("/admin/webhooks/{id}/test", webhooks.test_webhook),
+            web.post("/admin/webhooks/{id}/retry", webhooks.retry_webhook),
             web.get("/admin/webhooks/{id}/deliveries", webhooks.list_deliveries),
         ]
     )

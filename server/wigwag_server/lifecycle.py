@@ -19,6 +19,7 @@ from wigwag_server.auth.keys import Keys
 from wigwag_server.auth.last_use import LastUse
 from wigwag_server.auth.sessions import Sessions
 from wigwag_server.catalog import Catalog
+from wigwag_server.changes import SystemChanges
 from wigwag_server.environment import Environment
 from wigwag_server.environments import PRODUCTION, Environments
 from wigwag_server.instances.instances import Instances
@@ -126,7 +127,7 @@ async def _open(settings: Settings, store: Store, tasks: Tasks, roster: Roster, 
     watch = KeyWatch(system, keys, uses, hubs=services.hubs, notices=services.notices)
     system.listeners.append(watch)
     environments = Environments(services, store, folder)
-    system.listeners.append(environments)
+    system.listeners += [environments, SystemChanges(services.changes)]
     await asyncio.gather(
         system.open(patience_s=settings.patience_s), environments.open(PRODUCTION, patience_s=settings.patience_s)
     )

@@ -14,6 +14,7 @@ from tests.support.waiting import until, until_async
 from wigwag_proto.sse import SseParser
 from wigwag_server.app import build_app
 from wigwag_server.auth.rights import Role, Scope
+from wigwag_server.webhooks.webhook import webhooks_of
 
 IN = "/ui/env/production"
 EVIL = "<script>alert(1)</script>\"'&{{7*7}}"
@@ -85,6 +86,9 @@ async def fill(server: Server) -> None:
     )
     await server.ask("POST", "/admin/flags/evil/kill", json={"reason": EVIL})
     await server.ask("POST", "/admin/keys", json={"kind": "admin", "role": "editor", "name": EVIL[:60]})
+    hook = {"url": "https://hooks.example.invalid/'\"<b>", "name": EVIL, "flags": ["evil"], "tags": [EVIL]}
+    assert (await server.ask("POST", "/admin/webhooks", json={**hook, "active": False})).status == 201
+    await server.ask("POST", "/admin/flags/base/rollout", json={"stages": [100], "interval": "1h", "comment": EVIL})
     await server.ask(
         "POST", "/admin/flags/ordinary", json={"rolloutPercentage": 12.5}, params={"environment": "staging"}
     )
@@ -92,17 +96,20 @@ async def fill(server: Server) -> None:
 
 def pages(server: Server) -> list[str]:
     """Return an address for every page there is."""
+    hook = next(iter(webhooks_of(server.services.system.replica.records)))
     found = []
     for route in build_app(server.services).router.routes():
         path = route.resource.canonical if route.resource else ""
         if route.method == "GET" and path.startswith("/ui/env"):
             name = "staff" if "segments" in path else "evil"
             path = path.replace("{environment}", "production").replace("{name}", name)
+            path = path.replace("{id}", hook)
             found.append(path.replace("{revision}", "1"))
     assert len(found) > 12, found
     return [
         *found,
         f"{IN}/kill?key=evil",
+        f"{IN}/revive?key=evil&key=base",
         f"{IN}/compare?with=staging",
         f"{IN}/flags?sort=changed&owner=x",
         f"{IN}/flags/evil?context={{}}",

@@ -42,6 +42,14 @@ class Killed(msgspec.Struct, frozen=True):
     flags: tuple[Flag, ...]
 
 
+class Revived(msgspec.Struct, frozen=True):
+    """The flags whose kills were lifted, in one revision."""
+
+    environment: str
+    cursor: str
+    flags: tuple[Flag, ...]
+
+
 class Declared(msgspec.Struct, frozen=True):
     """An emergency: a kill that is in force although the store could not take it yet."""
 

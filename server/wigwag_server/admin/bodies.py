@@ -113,6 +113,23 @@ def read_kill_many_body(body: dict[str, Any], found: list[Violation]) -> KillBod
     return _read_kill(body, KILL_MANY_FIELDS, found)
 
 
+def read_revival_body(body: dict[str, Any], found: list[Violation]) -> tuple[tuple[str, ...], bool]:
+    """Return which flags are to be revived, and whether it is a trial. Raises Problem (422), also for `found`."""
+    keys = body.get("keys")
+    if not isinstance(keys, list) or not all(isinstance(each, str) for each in keys) or len(keys) > MOST_KILLED:
+        found.append(Violation("/keys", f"must be a list of at most {MOST_KILLED} strings"))
+    elif not keys:
+        found.append(Violation("/keys", "names no flag: what is to be revived?"))
+    if not isinstance(body.get("dryRun", False), bool):
+        found.append(Violation("/dryRun", "must be true or false"))
+    known = ("keys", "dryRun", COMMENT)
+    found += [
+        Violation(f"/{escaped(field)}", unknown_name("field", field, known)) for field in body if field not in known
+    ]
+    refuse("Nothing was revived.", found)
+    return tuple(dict.fromkeys(keys or ())), bool(body.get("dryRun", False))
+
+
 def _read_kill(body: dict[str, Any], fields: tuple[str, ...], found: list[Violation]) -> KillBody:
     known = (*fields, COMMENT)
     found += [

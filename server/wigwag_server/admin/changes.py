@@ -37,8 +37,9 @@ class State(msgspec.Struct, frozen=True):
 async def watch_changes(request: web.Request) -> web.StreamResponse:
     """GET /admin/changes: JSON; or with `Accept: text/event-stream`, a `state` and a `change` whenever there is one.
 
-    A `change` names the `keys` of flags and segments; null means that it may be any. There is nothing to resume:
-    whoever connects looks at everything anew.
+    A `change` names the `keys` of flags and segments; null means that it may be any. An event `system` names the
+    `kinds` of the server's own records of which some were changed. There is nothing to resume: whoever connects looks
+    at everything anew.
     """
     services, caller, environment = admit(request)
     if STREAM in request.headers.get("Accept", ""):
@@ -68,7 +69,7 @@ async def _tell(
     while not watching.ended and may_go_on():
         told = watching.taken()
         state = _state(environment)
-        data = b"".join(encode_event("change", encode(each)) for each in told)
+        data = b"".join(encode_event(event, encode(each)) for event, each in told)
         if (state.degraded, state.emergencies) != seen or told:
             data = encode_event("state", encode(msgspec.to_builtins(state))) + data
             seen = state.degraded, state.emergencies

@@ -143,6 +143,19 @@ class ReviveFlag:
 
 
 @dataclass(frozen=True, slots=True)
+class ReviveFlags:
+    """Lift the kills of several flags in one revision."""
+
+    action: ClassVar[str] = ReviveFlag.action
+
+    keys: tuple[str, ...]
+
+    def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:
+        """Return the changes. Raises Problem (404) when one of the flags does not exist."""
+        return [change for key in self.keys for change in ReviveFlag(key)(records, revision, at)]
+
+
+@dataclass(frozen=True, slots=True)
 class LiftExpiredKills:
     """Revive every flag whose kill has run out, in one revision."""
 

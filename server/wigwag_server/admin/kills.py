@@ -1,4 +1,4 @@
-"""Killing and reviving: what must work when nothing else does."""
+"""Killing: what must work when nothing else does."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -12,17 +12,17 @@ from wigwag_proto.problems import Violation
 from wigwag_server.admin import shapes
 from wigwag_server.admin.answer_shapes import Declared, Killed, Trial
 from wigwag_server.admin.answers import Within, admit, answer, commit
-from wigwag_server.admin.bodies import KillBody, read_key, read_kill_body, read_kill_many_body, refuse
+from wigwag_server.admin.bodies import KillBody, read_key, read_kill_body, read_kill_many_body
 from wigwag_server.admin.comments import read_comment
 from wigwag_server.admin.find import find_record
-from wigwag_server.admin.flag_commands import KillFlags, ReviveFlag, matching_keys, tagged_keys
+from wigwag_server.admin.flag_commands import KillFlags, matching_keys, tagged_keys
 from wigwag_server.admin.flags import done_answer, flag_answer
 from wigwag_server.admin.proof_shapes import KillQuery
 from wigwag_server.admin.propagation import WAIT, proof_within, read_wait
 from wigwag_server.admin.writing import read_dry_run, write
 from wigwag_server.auth.keys import Key
 from wigwag_server.auth.rights import Right
-from wigwag_server.environment import COMMIT_TIMEOUT_S, Environment
+from wigwag_server.environment import Environment
 from wigwag_server.problems import Problem
 from wigwag_server.services import SERVICES, Services
 from wigwag_server.web.body import read_object
@@ -88,46 +88,6 @@ async def kill_flags(request: web.Request) -> web.Response:
         },
         done,
     )
-
-
-@operation(
-    "Lift a kill",
-    needs=Right.REVIVE,
-    takes=shapes.CommentBody | None,
-    gives={200: (Flag, Trial)},
-    query=KillQuery,
-)
-async def revive_flag(request: web.Request) -> web.Response:
-    """POST /admin/flags/{name}/revive: lift the kill; the configuration under it is in force again."""
-    services, caller, environment = admit(request)
-    key, dry_run, wait_s = read_key(request), read_dry_run(request, WAIT), read_wait(request)
-    plain = await read_object(request, optional=True)
-    found: list[Violation] = []
-    comment = read_comment(request, plain, found)
-    found += [
-        Violation(f"/{field}", "unknown field; a revival takes 'comment'") for field in plain if field != "comment"
-    ]
-    refuse("Nothing was revived.", found)
-    flag = find_record(environment.replica.records, "flag", key)
-    # Where only an emergency ends, no flag changes: the scope is asked about the flag all the same.
-    _check_scope(environment, caller, KillFlags((key,), by=caller.name))
-    command = ReviveFlag(key)
-    if dry_run:
-        return done_answer(environment, key, await write(request, environment, command, caller, "", dry_run=True))
-    emergencies = services.emergencies[environment.name]
-    # What was begun without the store can be ended without it.
-    needs_no_store = emergencies.holds(key) and flag.get("kill") is None
-    timeout_s = KILL_TIMEOUT_S if needs_no_store else COMMIT_TIMEOUT_S
-    try:
-        cursor: Cursor | None = await commit(
-            request, environment, command, caller, comment=comment, timeout_s=timeout_s
-        )
-    except StoreUnavailable:
-        if not needs_no_store:
-            raise
-        cursor = environment.replica.cursor
-    await services.run_to_end(emergencies.call_off(key))
-    return flag_answer(environment, key, cursor, **await proof_within(services, environment, cursor, wait_s))
 
 
 async def carry_out(

@@ -192,3 +192,13 @@ class KillManyBody(Body, frozen=True):
 _SELECTED = {"keys": "minItems", "tags": "minItems", "pattern": "minLength"}
 _SOME = [{"required": [field], "properties": {field: {least: 1}}} for field, least in _SELECTED.items()]
 KillMany = Annotated[KillManyBody, Meta(extra_json_schema={"anyOf": _SOME})]
+
+
+class ReviveManyBody(Body, frozen=True):
+    """Whose kills are to be lifted, and why."""
+
+    EXAMPLE: ClassVar[Any] = {"keys": ["checkout", "search"], "comment": "the database is well again"}
+
+    keys: Annotated[tuple[str, ...], Meta(min_length=1, max_length=MOST_KILLED)]
+    dry_run: DryRun = False
+    comment: Comment = ""

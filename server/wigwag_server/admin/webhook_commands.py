@@ -74,6 +74,23 @@ class RotateSecret:
 
 
 @dataclass(frozen=True, slots=True)
+class RetryWebhook:
+    """Have everything that waits sent now, and not when it would be due."""
+
+    action: ClassVar[str] = "webhook.retry"
+
+    webhook_id: str
+
+    def __call__(self, records: Tables, revision: int, at: int) -> Sequence[Change]:  # noqa: ARG002
+        """Return the change. Raises Problem: 404, 409 where nothing is sent at all."""
+        before = find_webhook(records, self.webhook_id)
+        if not before.active:
+            detail = 'This webhook is disabled, so nothing is sent. PATCH it with {"active": true} first.'
+            raise Problem(HTTPStatus.CONFLICT, detail)
+        return [webhook_change(msgspec.structs.replace(before, retry_at=max(at, before.retry_at + 1)))]
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteWebhook:
     """Send nothing there any more; what waits is dropped."""
 

@@ -9,6 +9,7 @@ from wigwag_server.admin.control_shapes import Names, Span
 from wigwag_server.admin.key_bodies import MAX_NAME, MOST_LISTED
 from wigwag_server.admin.shapes import Body, Comment
 from wigwag_server.admin.webhook_bodies import LONGEST_URL
+from wigwag_server.webhooks.standing import Standing
 from wigwag_server.webhooks.webhook import SUBSCRIBABLE, Template
 
 NAMES = tuple(each.value for each in SUBSCRIBABLE)
@@ -58,8 +59,8 @@ class SecretBody(Body, frozen=True):
     comment: Comment = ""
 
 
-class WebhookAnswer(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """A webhook, without its secret."""
+class WebhookAnswer(Standing, frozen=True, rename="camel", kw_only=True):
+    """A webhook, without its secret, and how it fares."""
 
     id: str
     url: str
@@ -73,7 +74,6 @@ class WebhookAnswer(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     created_at: int
     created_by: str
     previous_secret_until: Annotated[int | None, Meta(description="Until when the secret before this one signs too.")]
-    waiting: Annotated[int, Meta(description="How many events wait to be sent.")]
 
 
 class NewWebhook(WebhookAnswer, frozen=True, rename="camel", kw_only=True):

@@ -9,15 +9,20 @@ import msgspec
 from aiohttp import web
 
 from wigwag_proto.codec import encode
+from wigwag_proto.problems import Violation, escaped
 from wigwag_server.admin import webhook_shapes as shapes
 from wigwag_server.admin.answers import admit_to_server, author
+from wigwag_server.admin.bodies import refuse
+from wigwag_server.admin.comments import COMMENT, read_comment
 from wigwag_server.admin.control_shapes import CommentQuery
 from wigwag_server.admin.parameters import Parameters
+from wigwag_server.admin.shapes import CommentBody
 from wigwag_server.admin.webhook_bodies import check_reach, covers, read_overlap, read_webhook_body
 from wigwag_server.admin.webhook_commands import (
     CreateWebhook,
     DeleteWebhook,
     EditWebhook,
+    RetryWebhook,
     RotateSecret,
     find_webhook,
 )
@@ -147,6 +152,27 @@ async def test_webhook(request: web.Request) -> web.Response:
 
 
 @operation(
+    "Try what waits for a webhook again",
+    needs=Right.ADMINISTER,
+    takes=CommentBody | None,
+    gives={200: shapes.WebhookAnswer},
+    refuses=(409,),
+    of_server=True,
+)
+async def retry_webhook(request: web.Request) -> web.Response:
+    """POST /admin/webhooks/{id}/retry: send what waits now. For when the receiver is well again."""
+    services, caller, webhook = _admit(request)
+    body = await read_object(request, optional=True)
+    found: list[Violation] = []
+    comment = read_comment(request, body, found)
+    found += [Violation(f"/{escaped(name)}", "unknown field; this takes 'comment'") for name in body if name != COMMENT]
+    refuse("Nothing was sent.", found)
+    command = RetryWebhook(webhook.id)
+    await services.run_to_end(services.system.commit(command, author(request, caller, comment)))
+    return _answer(_shown(services, find_webhook(services.system.replica.records, webhook.id)))
+
+
+@operation(
     "Show the deliveries of a webhook",
     needs=Right.ADMINISTER,
     takes=None,
@@ -188,7 +214,7 @@ def _shown(services: Services, webhook: Webhook, *, secret: str | None = None) -
         "createdAt": webhook.created_at,
         "createdBy": webhook.created_by,
         "previousSecretUntil": webhook.previous_until if webhook.previous_until > time.time() * 1000 else None,
-        "waiting": len(services.webhooks.waiting(webhook.id)),
+        **msgspec.to_builtins(services.webhooks.standing(webhook)),
     }
     return plain
 

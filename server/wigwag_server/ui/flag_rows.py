@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wigwag_server.admin.flag_state import FlagState, flag_state
-from wigwag_server.ui.words import audience
+from wigwag_server.ui.words import EVERYONE, audience
 
 SORTS = ("key", "changed", "state", "owner")
 LABELS = {
@@ -30,9 +30,31 @@ class Row:
     plain: Mapping[str, Any]
 
     @property
+    def line(self) -> str:
+        """What the state alone does not say: for whom it is on, or would be. Nothing where it says all."""
+        if self.state is FlagState.ON:
+            return "" if self.audience == EVERYONE else self.audience
+        if self.state is FlagState.KILLED:
+            return f"then {_would_be(self)}"
+        if self.state is FlagState.OFF and not self.plain.get("enabled"):
+            return "" if self.audience == EVERYONE else f"once on: {self.audience}"
+        return self.audience
+
+    @property
+    def comes_back(self) -> str:
+        """What reviving brings back, as a sentence."""
+        if not self.plain.get("enabled"):
+            return "Comes back turned off."
+        return f"Comes back on, for {self.audience}."
+
+    @property
     def label(self) -> str:
         """The state as a word."""
         return LABELS[self.state]
+
+
+def _would_be(row: Row) -> str:
+    return f"on for {row.audience}" if row.plain.get("enabled") else "off"
 
 
 def kills_without_store(emergencies: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:

@@ -2,18 +2,16 @@
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
 
-from wigwag_server.admin.flag_state import FlagState
 from wigwag_server.problems import Problem
 from wigwag_server.ui.flag_rows import LABELS, SORTS, in_order, kills_without_store, row
 from wigwag_server.ui.page import Here, page, see
-from wigwag_server.ui.sums import SUMS
+from wigwag_server.ui.sums import state_sums
 
 # So many rows make a page of well under 100 KiB; the rest comes as somebody scrolls.
 SHOWN = 60
@@ -29,7 +27,7 @@ async def flags(here: Here) -> web.Response:
     """GET /ui/env/{environment}/flags: found by words, filtered, sorted; a page at a time."""
     asked = _asked(here.request.query)
     found, start, total = await _part(here, asked)
-    sums = await _sums(here, asked)
+    sums = await state_sums(here, {name: asked[name] for name in asked if name not in ("sort", "state")})
     everything = await here.get("/admin/flags", limit=1)
     emergencies = kills_without_store(everything["emergencies"])
     rows = [row(plain, emergencies) for plain in found]
@@ -82,7 +80,8 @@ async def show_kill(here: Here) -> web.Response:
     proof = await here.get(f"/admin/propagation/{revision}")
     many = here.request.query.get("many", "")
     number = int(many) if many.isascii() and many.isdecimal() and len(many) < 6 else len(keys)
-    return await here.answer("killed.html", keys=keys, many=number, revision=revision, proof=proof)
+    revived = "revived" in here.request.query
+    return await here.answer("killed.html", keys=keys, many=number, revision=revision, proof=proof, revived=revived)
 
 
 def _asked(query: Mapping[str, str]) -> dict[str, str]:
@@ -113,17 +112,6 @@ def _sorted(listed: Mapping[str, Any], sort: str, start: int, shown: int) -> lis
     emergencies = kills_without_store(listed["emergencies"])
     rows = in_order([row(plain, emergencies) for plain in listed["flags"]], sort)
     return [each.plain for each in rows[start : start + shown]]
-
-
-async def _sums(here: Here, asked: Mapping[str, str]) -> Counter[str]:
-    """Return how many flags there are in each state, of those that meet what else is asked for."""
-    search = {name: value for name, value in asked.items() if name not in ("sort", "state")}
-
-    async def count(state: FlagState) -> int:
-        listed = await here.get("/admin/flags", limit=1, state=state.value, **search)
-        return int(listed["total"])
-
-    return await here.request.app[SUMS].of(await here.get("/admin/changes"), search, count)
 
 
 def _until(minutes: str) -> int:

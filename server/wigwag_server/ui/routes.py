@@ -11,11 +11,14 @@ from wigwag_server.ui import (
     flag_page,
     flags_page,
     keys_page,
+    revive_page,
     segments_page,
     sign_in,
+    webhooks_page,
 )
 from wigwag_server.ui.page import HTML, Here, page, see
 from wigwag_server.ui.site import SITE, Site, file_answer
+from wigwag_server.ui.stale_sums import STALE_SUMS, StaleSums
 from wigwag_server.ui.sums import SUMS, Sums
 from wigwag_server.web.operation import operation
 
@@ -26,6 +29,7 @@ def add_pages(app: web.Application) -> None:
     """Add them to an application."""
     app[SITE] = Site()
     app[SUMS] = Sums()
+    app[STALE_SUMS] = StaleSums()
     app.add_routes(
         [
             web.get("/ui", home),
@@ -42,6 +46,8 @@ def add_pages(app: web.Application) -> None:
             web.get(f"{IN}/kill", flags_page.ask_kill),
             web.post(f"{IN}/kill", flags_page.kill),
             web.get(f"{IN}/kills/{{revision}}", flags_page.show_kill),
+            web.get(f"{IN}/revive", revive_page.ask_revive),
+            web.post(f"{IN}/revive", revive_page.revive),
             web.get(f"{IN}/new-flag", flag_page.new_flag),
             web.post(f"{IN}/new-flag", flag_actions.create),
             web.get(f"{IN}/flags/{{name}}", flag_page.flag),
@@ -66,6 +72,15 @@ def add_pages(app: web.Application) -> None:
             web.post(f"{IN}/keys", keys_page.create),
             web.post(f"{IN}/keys/{{id}}/rotate", keys_page.rotate),
             web.post(f"{IN}/keys/{{id}}/revoke", keys_page.revoke),
+            web.get(f"{IN}/webhooks", webhooks_page.webhooks),
+            web.post(f"{IN}/webhooks", webhooks_page.create),
+            web.get(f"{IN}/webhooks/{{id}}", webhooks_page.webhook),
+            web.post(f"{IN}/webhooks/{{id}}", webhooks_page.save),
+            web.post(f"{IN}/webhooks/{{id}}/test", webhooks_page.test),
+            web.post(f"{IN}/webhooks/{{id}}/retry", webhooks_page.retry),
+            web.post(f"{IN}/webhooks/{{id}}/switch", webhooks_page.switch),
+            web.post(f"{IN}/webhooks/{{id}}/rotate", webhooks_page.rotate),
+            web.post(f"{IN}/webhooks/{{id}}/delete", webhooks_page.delete),
             web.get(f"{IN}/environments", environments_page.environments),
             web.post(f"{IN}/environments", environments_page.create),
             web.post(f"{IN}/environments/{{name}}", environments_page.edit),

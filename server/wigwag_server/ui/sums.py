@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiohttp import web
 
 from wigwag_server.admin.flag_state import FlagState
+from wigwag_server.ui.page import Here
 
 MOST_KEPT = 64
 Count = Callable[[FlagState], Awaitable[int]]
@@ -29,6 +30,16 @@ class Sums:
             while len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)
         return self._kept[key]
+
+
+async def state_sums(here: Here, search: Mapping[str, str]) -> Counter[str]:
+    """Return how many flags of an environment there are in each state, of those that meet a search."""
+
+    async def count(state: FlagState) -> int:
+        listed = await here.get("/admin/flags", limit=1, state=state.value, **search)
+        return int(listed["total"])
+
+    return await here.request.app[SUMS].of(await here.get("/admin/changes"), search, count)
 
 
 SUMS = web.AppKey("sums", Sums)

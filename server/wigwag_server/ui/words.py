@@ -29,6 +29,7 @@ OPERATORS = {
     "inSegment": "in segment",
     "notInSegment": "not in segment",
 }
+EVERYONE = "everyone"
 STEPS = ((60, "s", 1), (3600, "min", 60), (86_400, "h", 3600), (86_400 * 60, "d", 86_400))
 
 
@@ -126,7 +127,7 @@ def arms(variants: Any) -> list[tuple[str, float, Any]]:
 
 def audience(flag: Mapping[str, Any]) -> str:
     """Return for whom a flag is on, were it enabled and not killed."""
-    return " · ".join(_audience(flag)) or "everyone"
+    return " · ".join(_audience(flag)) or EVERYONE
 
 
 def _audience(flag: Mapping[str, Any]) -> Iterator[str]:

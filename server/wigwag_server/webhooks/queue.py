@@ -74,6 +74,10 @@ class Queue(msgspec.Struct, rename="camel"):
         """Return when it is worth to look again."""
         return min((item.due_at for item in self._free()), default=None)
 
+    def hurry(self, now: int) -> None:
+        """Have everything that waits tried now."""
+        self.items = [msgspec.structs.replace(each, due_at=min(each.due_at, now)) for each in self.items]
+
     def _free(self) -> Iterator[Item]:
         """Yield what waits for nothing but its time."""
         blocked: set[str] = set()

@@ -45,7 +45,8 @@ class Webhook(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """Where to send what. Times are Unix times in ms. An empty filter lets everything through.
 
     `flags` are keys or shell patterns. With `flags` and `tags`, a flag that meets either will do, as for tokens; what
-    concerns no flag is not held back by them. `previous_secret` signs too until `previous_until`.
+    concerns no flag is not held back by them. `previous_secret` signs too until `previous_until`. `retry_at` is when
+    somebody last had everything that waits tried again.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Webhook(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     created_by: str = ""
     previous_secret: str = ""
     previous_until: int = 0
+    retry_at: int = 0
 
     def secrets(self, now_ms: float) -> tuple[str, ...]:
         """Return what signs now."""

@@ -15,6 +15,7 @@ from wigwag_server.webhooks.queue import Item, Sent
 from wigwag_server.webhooks.sender import LogSender, Watched
 from wigwag_server.webhooks.server_events import ServerSender
 from wigwag_server.webhooks.stale import StaleWatch
+from wigwag_server.webhooks.standing import Standing, standing
 from wigwag_server.webhooks.watch import ServerWatch
 from wigwag_server.webhooks.webhook import EventType, Webhook
 from wigwag_server.webhooks.worker import now_ms
@@ -93,3 +94,7 @@ class Webhooks:
         """Return what became of the latest events, the newest first. Of servers' own events, only this one's."""
         sent = [*self.log.queue(webhook_id).recent, *self.own.queue(webhook_id).recent]
         return sorted(sent, key=lambda each: -each.ended_at)
+
+    def standing(self, webhook: Webhook) -> Standing:
+        """Return how a webhook fares, as far as this server knows."""
+        return standing(webhook, self.waiting(webhook.id), self.recent(webhook.id))

@@ -45,6 +45,7 @@ class Worker:
         self._changed = changed
         self._counts = counts
         self._news = asyncio.Event()
+        self._hurried_at = 0
         self._rng = random.Random()  # noqa: S311 - jitter, not a secret
 
     def wake(self) -> None:
@@ -55,6 +56,9 @@ class Worker:
         """Send. Runs until cancelled, or until there is no such webhook any more."""
         while (webhook := self._webhook()) is not None:
             self._news.clear()
+            if webhook.retry_at > self._hurried_at:
+                self._hurried_at = webhook.retry_at
+                self.queue.hurry(now_ms())
             item = self.queue.due(now_ms())
             if not webhook.active or item is None:
                 await self._wait(webhook)

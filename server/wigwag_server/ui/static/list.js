@@ -15,6 +15,8 @@ export function startList() {
   document.addEventListener("change", (event) => event.target.matches("[data-rows] input[type=checkbox]") && showPicked());
   document.addEventListener("wigwag:fresh", () => { showPicked(); watch(); });
   document.querySelector("[data-choose]").addEventListener("submit", (event) => {
+    // Reviving has a page of its own, which says what comes back of each flag.
+    if (event.submitter?.matches("[data-revive-picked]")) return;
     event.preventDefault();
     askKill(picked());
   });
@@ -48,7 +50,13 @@ function showPicked() {
   if (!bar) return;
   bar.classList.toggle("shown", chosen.length > 0);
   bar.querySelector("[data-picked-count]").textContent = `${chosen.length} chosen`;
+  const killed = rows().filter((row) => row.matches(".picked.is-killed")).length;
   bar.querySelector("[data-kill-picked]").textContent = chosen.length === 1 ? "Kill it" : `Kill ${chosen.length} flags`;
+  // With nothing but killed flags chosen, a kill is hardly what is wanted; a reason may still be to be changed.
+  const revive = bar.querySelector("[data-revive-picked]");
+  if (!revive) return;
+  revive.hidden = killed === 0;
+  revive.textContent = killed === chosen.length ? (killed === 1 ? "Revive it…" : `Revive ${killed} flags…`) : `Revive ${killed} of them…`;
 }
 
 function keys(event) {

@@ -2,6 +2,7 @@
 // in place of what is there. What somebody is typing into is left alone.
 
 const waiting = { again: false, running: false, controller: null };
+const changed = new Set(); // what is told to whoever does not see it
 const listeners = [];
 const QUIET_MS = 150;
 
@@ -11,8 +12,19 @@ export function startLive() {
   if (!document.body.dataset.live || !window.EventSource) return;
   let source = null;
   let opened = false;
+  let beside = null;
+  const follows = document.body.dataset.follows.split(" ");
+  const soon = () => setTimeout(() => refresh(), Math.random() * QUIET_MS); // not all who have it open at the same moment
+  const watch = (environment) => new EventSource(`/admin/changes?environment=${encodeURIComponent(environment)}`);
   const open = () => {
-    source = new EventSource(`/admin/changes?environment=${encodeURIComponent(document.body.dataset.environment)}`);
+    source = watch(document.body.dataset.environment);
+    if (document.body.dataset.beside) {
+      beside = watch(document.body.dataset.beside);
+      beside.addEventListener("change", soon);
+    }
+    source.addEventListener("system", (event) => {
+      if (JSON.parse(event.data).kinds.some((kind) => follows.includes(kind))) soon();
+    });
     source.addEventListener("open", () => {
       say("on", "live");
       if (opened) refresh();
@@ -24,16 +36,24 @@ export function startLive() {
     });
     source.addEventListener("change", (event) => {
       const change = JSON.parse(event.data);
-      // Not all who have the page open at the very same moment.
-      setTimeout(refresh, Math.random() * QUIET_MS);
+      if (follows.includes("change") || change.keys === null) {
+        for (const { key } of change.keys ?? []) changed.add(key);
+        soon();
+      }
       for (const listener of listeners) listener(change);
     });
     source.addEventListener("error", () => {
       say("off", "not live, reconnecting");
-      if (source.readyState === EventSource.CLOSED) setTimeout(() => { refresh(); open(); }, 5000);
+      if (source.readyState === EventSource.CLOSED) setTimeout(() => { close(); refresh(); open(); }, 5000);
     });
   };
-  const close = () => source?.close();
+  const close = () => {
+    source?.close();
+    beside?.close();
+  };
+  // What nobody commits (who is connected, what was measured) is looked at now and then.
+  const everyS = Number(document.body.dataset.look);
+  if (everyS) setInterval(() => document.hidden || refresh(), everyS * 1000);
   // A browser opens few connections to one server: a tab in the background is not to hold one.
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) close();
@@ -69,7 +89,7 @@ export async function refresh(url = shownAddress()) {
 }
 
 export function shownAddress() {
-  const url = new URL(location.href);
+  const url = new URL(document.body.dataset.at || location.href, location.href);
   const rows = document.querySelectorAll("[data-rows] > tr").length;
   if (rows && !url.searchParams.get("start")) url.searchParams.set("shown", String(rows));
   url.searchParams.delete("done");
@@ -89,10 +109,21 @@ export async function bringIn(url, { signal } = {}) {
   }
   if (!response.ok) return;
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  for (const fresh of page.querySelectorAll("[data-swap][id]")) swap(document.getElementById(fresh.id), fresh);
+  const swapped = [...page.querySelectorAll("[data-swap][id]")].filter((fresh) => swap(document.getElementById(fresh.id), fresh));
+  const lists = [...page.querySelectorAll("[data-each][id]")].filter((fresh) => swapEach(document.getElementById(fresh.id), fresh, swap));
+  announce([...swapped, ...lists].map((fresh) => fresh.dataset.says).filter(Boolean));
   const rows = page.querySelector("[data-rows]");
-  if (rows) swapRows(document.querySelector("[data-rows]"), rows);
+  if (rows) swapEach(document.querySelector("[data-rows]"), rows, swapRow);
   document.dispatchEvent(new CustomEvent("wigwag:fresh", { detail: page }));
+}
+
+// A list that is read out anew with every change would never be quiet: one line says what is another now.
+function announce(regions) {
+  const names = [...changed].slice(0, 3).join(", ") + (changed.size > 3 ? ` and ${changed.size - 3} more` : "");
+  changed.clear();
+  if (!regions.length && !names) return;
+  const line = document.querySelector("[data-news]");
+  line.textContent = `${regions.join(", ") || "Page"} updated${names ? `: ${names}` : ""}.`;
 }
 
 const bare = (html) => html.replace(/(<time[^>]*>)[^<]*/g, "$1");
@@ -106,20 +137,31 @@ function same(old, fresh) {
 }
 
 function swap(old, fresh) {
-  if (!old || same(old, fresh)) return;
+  if (!old || same(old, fresh)) return false;
   const active = document.activeElement;
-  if (old.contains(active) && active.matches("input, textarea, select")) {
+  if ((old.contains(active) && active.matches("input, textarea, select")) || [...old.querySelectorAll("input, textarea, select")].some(begun)) {
     known.delete(old);
-    return;
+    return false;
   }
+  for (const each of old.querySelectorAll("details[open][id]")) fresh.querySelector(`#${CSS.escape(each.id)}`)?.setAttribute("open", "");
   const place = old.contains(active) ? [...old.querySelectorAll("a, button, summary")].indexOf(active) : -1;
   old.className = fresh.className;
   old.replaceChildren(...fresh.childNodes);
   if (place >= 0) old.querySelectorAll("a, button, summary")[place]?.focus();
+  return true;
 }
 
-function swapRows(old, fresh) {
-  if (!old) return;
+// Say whether somebody has begun to fill a field in.
+function begun(field) {
+  if (field.matches("[type=checkbox], [type=radio]")) return field.checked !== field.defaultChecked;
+  if (field.matches("select")) return field.selectedIndex !== Math.max(0, [...field.options].findIndex((each) => each.defaultSelected));
+  return field.value !== field.defaultValue;
+}
+
+// Put a list right child by child, each known by its id: what nobody has changed stays as it is, with what was typed.
+function swapEach(old, fresh, swapOne) {
+  if (!old) return false;
+  let different = false;
   let place = old.firstElementChild;
   const kept = new Set();
   for (const row of [...fresh.children]) {
@@ -127,17 +169,23 @@ function swapRows(old, fresh) {
     const mine = document.getElementById(row.id);
     if (!mine) {
       old.insertBefore(row, place);
+      different = true;
       continue;
     }
     if (mine !== place) old.insertBefore(mine, place);
     else place = place.nextElementSibling;
-    swapRow(mine, row);
+    if (swapOne(mine, row)) different = true;
   }
-  for (const row of [...old.children]) if (!kept.has(row.id)) row.remove();
+  for (const row of [...old.children]) {
+    if (kept.has(row.id)) continue;
+    row.remove();
+    different = true;
+  }
+  return different;
 }
 
 function swapRow(mine, row) {
-  if (same(mine, row)) return;
+  if (same(mine, row)) return false;
   const checked = mine.querySelector("input[type=checkbox]")?.checked;
   const active = mine.contains(document.activeElement) ? document.activeElement.closest("td")?.className : null;
   const spark = mine.querySelector("[data-spark]");
@@ -149,4 +197,5 @@ function swapRow(mine, row) {
   const box = mine.querySelector("input[type=checkbox]");
   if (box) box.checked = Boolean(checked);
   if (active) mine.querySelector(`td.${CSS.escape(active.split(" ")[0])} :is(a, button, input)`)?.focus();
+  return true;
 }
