@@ -35,10 +35,17 @@ class Row:
         if self.state is FlagState.ON:
             return "" if self.audience == EVERYONE else self.audience
         if self.state is FlagState.KILLED:
-            return f"then {_would_be(self)}"
+            return f"then {self._then}"
         if self.state is FlagState.OFF and not self.plain.get("enabled"):
             return "" if self.audience == EVERYONE else f"once on: {self.audience}"
         return self.audience
+
+    @property
+    def _then(self) -> str:
+        """What it would be without its kill."""
+        if not self.plain.get("enabled"):
+            return "off"
+        return "on" if self.audience == EVERYONE else self.audience
 
     @property
     def comes_back(self) -> str:
@@ -51,10 +58,6 @@ class Row:
     def label(self) -> str:
         """The state as a word."""
         return LABELS[self.state]
-
-
-def _would_be(row: Row) -> str:
-    return f"on for {row.audience}" if row.plain.get("enabled") else "off"
 
 
 def kills_without_store(emergencies: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:

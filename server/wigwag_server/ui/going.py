@@ -14,7 +14,7 @@ SHORTEST_MS, LONGEST_MS = HOUR_MS, 30 * DAY_MS
 GOES_ON = ("running", "paused")
 # What a guard has made of a ramp, and what the history of the flag calls that.
 ENDED = {"rolledBack": "rollout.rollback", "killed": "rollout.kill"}
-LABELS = {"running": "Running", "paused": "Paused", "rolledBack": "Rolled back", "killed": "Killed by its guard"}
+LABELS = {"running": "Running", "paused": "Paused", "rolledBack": "Rolled back", "killed": "Killed"}
 LOOKS = {"running": "running", "paused": "held", "rolledBack": "damaged", "killed": "killed"}
 
 

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from wigwag_server.ui.words import iso, percent
 
-WIDTH, HEIGHT, FOOT, LEFT = 720, 190, 22, 44
+WIDTH, HEIGHT, FOOT, LEFT = 720, 190, 24, 58
 TOP = 8  # a line at 100 % is not to be cut in half
 # So many lines can be told apart, each by its colour and by its dashes.
 MOST_LINES = 6
