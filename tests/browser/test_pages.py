@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.receiver import receiving
 from tests.support.server import ADMIN_TOKEN, Server, running
 from tests.support.waiting import until, until_async
 from wigwag_proto.telemetry import INSTANCE_HEADER
+from wigwag_server.webhooks.webhook import webhooks_of
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
@@ -167,6 +169,92 @@ async def test_a_second_window_follows_by_itself(page: "Page", browser: "Browser
     await other.context.close()
 
 
+async def test_what_is_the_servers_own_is_followed_too_and_what_somebody_types_is_left_alone(
+    page: "Page", server: Server
+) -> None:
+    await server.ask("POST", "/admin/environments", json={"name": "staging"})
+    await sign_in(page, server)
+    await page.goto(f"{server.url}{IN}/keys")
+    await live(page)
+    await page.locator("summary", has_text="Change").first.click()
+    await page.get_by_placeholder("Type test").fill("te")
+    await page.get_by_label("Name", exact=True).click()
+    made = await server.ask("POST", "/admin/keys", json={"kind": "server", "name": "made meanwhile"})
+    await page.get_by_text("made meanwhile").wait_for()
+    await page.locator("[data-news]", has_text="Keys updated").wait_for()
+    assert await page.get_by_placeholder("Type test").input_value() == "te"
+    await server.ask("DELETE", f"/admin/keys/{made.body['id']}")
+    await page.get_by_text("made meanwhile").wait_for(state="detached")
+
+    await page.goto(f"{server.url}{IN}/compare?with=staging")
+    await live(page)
+    await page.get_by_label(re.compile("^cart")).wait_for(state="detached")
+    await server.ask("POST", "/admin/flags/fresh", json={"enabled": True}, params={"environment": "staging"})
+    await page.get_by_label(re.compile("^fresh")).check()
+    await server.put("also_fresh", enabled=True)
+    await page.get_by_text("also_fresh").wait_for()
+    assert await page.get_by_label(re.compile("^fresh")).is_checked()
+
+    await page.goto(f"{server.url}{IN}/environments")
+    await live(page)
+    await server.ask("POST", "/admin/environments", json={"name": "preview"})
+    await page.get_by_role("heading", name="preview").wait_for()
+
+    await page.goto(f"{server.url}{IN}/approvals")
+    await live(page)
+    await server.ask("PATCH", "/admin/environments/production", json={"approvals": True})
+    await server.ask("PATCH", "/admin/flags/cart", json={"rolloutPercentage": 5, "comment": "looks good"})
+    await page.get_by_text("looks good").wait_for()
+
+
+async def test_a_webhook_is_made_tested_and_seen_to_deliver_by_itself(page: "Page", tmp_path: Path) -> None:
+    async with (
+        running(f"sqlite:{tmp_path / 'hooks.db'}", webhook_allow_private=True) as server,
+        receiving() as receiver,
+        no_refusals(page),
+    ):
+        await sign_in(page, server)
+        await page.get_by_role("link", name="Webhooks").click()
+        await page.get_by_label("URL").fill(receiver.url)
+        await page.get_by_label("Name").fill("on call")
+        await page.get_by_label(re.compile("^kill")).check()
+        await page.get_by_role("button", name="Make the webhook").click()
+        assert (await page.get_by_label("Secret").input_value()).startswith("whsec_")
+        await page.get_by_role("button", name="Send a test").click()
+        await page.get_by_text("The test was delivered").wait_for()
+        await live(page)
+        receiver.answer = lambda _: 503
+        await server.put("cart", enabled=True)
+        await server.kill("cart")
+        await page.get_by_text("the receiver answered 503").first.wait_for()
+        receiver.answer = lambda _: 204
+        await page.get_by_role("button", name="Try again now").click()
+        await page.get_by_text("delivered, 204").wait_for()
+        await page.get_by_text("Delete this webhook").click()
+        await page.get_by_label("Type on call").fill("on call")
+        await page.get_by_role("button", name="Delete the webhook").click()
+        await page.get_by_text("No other system is told of anything yet.").wait_for()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+async def test_several_flags_are_revived_after_what_comes_back_was_shown(
+    browser: "Browser", server: Server, scripts: bool
+) -> None:
+    for key in ("cart", "search"):
+        await server.kill(key)
+    page = await another(browser, server, java_script_enabled=scripts)
+    for key in ("cart", "checkout", "search"):
+        await page.get_by_label(f"Choose {key}").check()
+    await page.get_by_role("button", name="Revive 2 of them…" if scripts else "Revive chosen…").click()
+    await page.get_by_role("heading", name="Revive 2 flags in production?").wait_for()
+    assert await page.get_by_text("Comes back on, for everyone.").count() == 2
+    await page.get_by_label("Why are they safe again?").fill("mended")
+    await page.keyboard.press("Enter")
+    await page.get_by_text("2 flags are revived").wait_for()
+    assert [(await flag(server, key))["kill"] for key in ("cart", "search")] == [None, None]
+    await page.context.close()
+
+
 async def test_search_filters_as_somebody_types(page: "Page", server: Server) -> None:
     await sign_in(page, server)
     await page.get_by_label("Find flags").fill("sear")
@@ -263,6 +351,19 @@ async def test_what_people_write_is_never_run(page: "Page", server: Server) -> N
     await server.ask("POST", "/admin/keys", json={"kind": "server", "name": EVIL})
     await server.ask("POST", "/admin/environments", json={"name": "staging", "description": EVIL})
     await server.ask("POST", "/admin/flags/evil/kill", json={"reason": EVIL})
+    hook = {
+        "url": "https://hooks.example.invalid/'\"<b>",
+        "name": EVIL,
+        "flags": ["evil"],
+        "tags": [EVIL],
+        "active": False,
+    }
+    made = (await server.ask("POST", "/admin/webhooks", json=hook)).body
+    await server.put("ramped", rolloutPercentage=0, enabled=True)
+    await server.ask(
+        "POST", "/admin/flags/ramped/rollout", json={"stages": [1, 100], "interval": "1h", "comment": EVIL}
+    )
+    await server.ask("POST", "/admin/flags/ramped/rollout/pause", json={"comment": EVIL})
     await sign_in(page, server)
     async with server.client(label=EVIL):
         for path in (
@@ -274,6 +375,9 @@ async def test_what_people_write_is_never_run(page: "Page", server: Server) -> N
             "/segments/evil",
             "/audit",
             "/keys",
+            "/webhooks",
+            f"/webhooks/{made['id']}",
+            "/revive?key=evil&key=cart",
             "/environments",
             "/compare?with=staging",
             "/approvals",
@@ -347,6 +451,9 @@ PAGES = (
     "/audit",
     "/audit/verify",
     "/keys",
+    "/webhooks",
+    "/webhooks/HOOK",
+    "/revive?key=search&key=cart",
     "/environments",
     "/compare?with=staging",
     "/approvals",
@@ -367,8 +474,9 @@ async def test_axe_finds_nothing_and_nothing_runs_over_the_edge(
     await page.goto(f"{server.url}/ui/login")
     found = [("login", each) for each in (await Axe().run(page)).response["violations"]]
     await sign_in(page, server)
+    hook = next(iter(webhooks_of(server.services.system.replica.records)))
     for path in PAGES:
-        await page.goto(f"{server.url}{IN}{path}")
+        await page.goto(f"{server.url}{IN}{path.replace('HOOK', hook)}")
         if path == "/flags/checkout":
             await page.get_by_role("button", name="Edit", exact=True).click()
             await page.get_by_label("Rollout, percent").fill("200")
@@ -407,3 +515,8 @@ async def fill(server: Server) -> None:
         overrides=[{"name": "staff", "rules": rules}],
     )
     await server.ask("POST", "/admin/flags/search/kill", json={"reason": "errors are up " * 20})
+    hook = {"url": "https://hooks.example.invalid/" + "x" * 300, "name": long, "flags": [long], "tags": ["web"]}
+    await server.ask("POST", "/admin/webhooks", json={**hook, "active": False})
+    await server.put("ramped", enabled=True, rolloutPercentage=0)
+    await server.ask("POST", "/admin/flags/ramped/rollout", json={"stages": [10, 100], "interval": "1h"})
+    await server.ask("POST", "/admin/flags/ramped/rollout/pause", json={})

@@ -211,6 +211,64 @@ async def test_a_kill_without_scripts(server: Server, browser: Browser) -> None:
     assert states == {"checkout": True, "search": False, "cart": True}
 
 
+async def test_several_flags_are_revived_after_what_comes_back_was_shown(server: Server, browser: Browser) -> None:
+    await server.put("checkout", enabled=True, rolloutPercentage=25)
+    await server.put("search", enabled=False)
+    await server.put("cart", enabled=True)
+    for key in ("checkout", "search"):
+        await server.ask("POST", f"/admin/flags/{key}/kill", json={"reason": "errors are up"})
+    asked = words((await browser.get(f"{IN}/revive?key=checkout&key=search&key=cart")).text)
+    assert "Revive 2 flags in production?" in asked
+    assert "checkout Comes back on, for 25 %." in asked
+    assert "search Comes back turned off." in asked
+    assert "Not killed, and left as it is: cart" in asked
+    shown = await browser.post(f"{IN}/revive", key=["checkout", "search"], comment="mended")
+    assert shown.path.startswith(f"{IN}/kills/")
+    assert "2 flags are revived" in words(shown.text)
+    history = (await server.ask("GET", "/admin/flags/search/history")).body["history"]
+    assert (history[0]["what"], history[0]["comment"]) == ("revived", "mended")
+    assert "None of these is killed" in words((await browser.get(f"{IN}/revive?key=cart")).text)
+    assert (await browser.get(f"{IN}/revive")).status == 422
+    assert (await browser.get(f"{IN}/revive?key=cartt")).status == 404
+
+
+async def test_the_list_says_of_a_state_only_what_the_word_does_not(server: Server, browser: Browser) -> None:
+    await server.put("a_on", enabled=True)
+    await server.put("b_off", enabled=False, rolloutPercentage=25)
+    await server.put("c_partial", enabled=True, rolloutPercentage=25)
+    await server.put("d_killed", enabled=True)
+    await server.kill("d_killed")
+    rows = (await browser.get(f"{IN}/flags")).text.split("<tr id=")[1:]
+    said = [words(row.split('class="c-state">')[1].split("</td>")[0]) for row in rows]
+    assert said == ["On", "Off once on: 25 %", "Partial 25 %", "Killed then on"]
+
+
+async def test_the_overview_shows_ramps_with_their_stage_and_what_became_of_them(
+    server: Server, browser: Browser
+) -> None:
+    assert "No percentage moves by itself." in words((await browser.get(IN)).text)
+    guard = {"maxErrorIncrease": 0.0, "minSamples": 10}
+    for key, ramp in (("checkout", {"guard": guard}), ("search", {})):
+        await server.put(key, enabled=True, rolloutPercentage=0)
+        body = {"stages": [5, 50, 100], "interval": "1h", **ramp}
+        assert (await server.ask("POST", f"/admin/flags/{key}/rollout", json=body)).status == 201
+
+    async def begun() -> bool:
+        listed = (await server.ask("GET", "/admin/rollouts")).body["rollouts"]
+        return [each["stage"] for each in listed] == [0, 0]
+
+    await until_async(begun)
+    await server.ask("POST", "/admin/flags/search/rollout/pause")
+    shown = await browser.get(IN)
+    said = words(shown.text)
+    assert "checkout 5 %, stage 1 of 3 Running 50 % in" in said
+    assert "Too little to judge yet: 0 of 10 runs" in said
+    assert "search 5 %, stage 1 of 3 Paused when resumed Paused by bootstrap." in said
+    assert 'aria-label="Percentage over time: checkout at 5 %, search at 5 %"' in shown.text
+    stale = (await server.ask("GET", "/admin/stale")).body["flags"]
+    assert f"May be done with {len(stale)}" in said
+
+
 async def test_a_kill_for_a_while_and_of_nothing(server: Server, browser: Browser) -> None:
     await server.put("checkout", enabled=True)
     await browser.get(f"{IN}/kill?key=checkout")
@@ -350,6 +408,10 @@ async def test_changes_are_told_to_whoever_watches_until_they_may_not(server: Se
         while not any(event == "change" for event, _ in told):
             told = await next_events()
         assert any('"key":"checkout"' in data for _, data in told)
+        await server.new_key()
+        while not any(event == "system" for event, _ in told):
+            told = await next_events()
+        assert [data for event, data in told if event == "system"] == ['{"kinds":["key"]}']
         await server.ask("DELETE", f"/admin/keys/{made.body['id']}")
         async with asyncio.timeout(20):
             while await next_events():

@@ -19,7 +19,7 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="As 'wigwag webhooks list'
 
 @command
 async def list_webhooks(call: Call) -> None:
-    """List the webhooks, what they are told, and how many events wait."""
+    """List the webhooks, what they are told, how that goes, and how many events wait."""
     async with call.admin() as admin:
         found = (await admin.get("webhooks", of_server=True)).get("webhooks", [])
     if call.options.as_json:
@@ -32,12 +32,13 @@ async def list_webhooks(call: Call) -> None:
             each.get("template"),
             each.get("events") or "all",
             _filter(each),
-            each.get("active"),
+            each.get("state"),
             each.get("waiting"),
+            each.get("lastError"),
         )
         for each in found
     ]
-    return draw(table(["ID", "NAME", "URL", "TEMPLATE", "EVENTS", "ONLY", "ACTIVE", "WAITING"], rows))
+    return draw(table(["ID", "NAME", "URL", "TEMPLATE", "EVENTS", "ONLY", "STATE", "WAITING", "LAST ERROR"], rows))
 
 
 @command
@@ -100,6 +101,17 @@ async def test(call: Call, webhook_id: Id) -> None:
 
 
 @command
+async def retry(call: Call, webhook_id: Id, *, comment: Comment = "") -> None:
+    """Send what waits now: for when the receiver is well again."""
+    body = {"comment": comment} if comment else {}
+    async with call.admin() as admin:
+        webhook = await admin.post("webhooks", webhook_id, "retry", body=body, of_server=True)
+    if call.options.as_json:
+        return say_json(webhook)
+    return say(f"{webhook.get('waiting')} that wait for {webhook_id} are being sent")
+
+
+@command
 async def delete(call: Call, webhook_id: Id, *, yes: Yes = False, comment: Comment = "") -> None:
     """Send nothing to a webhook any more; what waits is dropped."""
     async with call.admin() as admin:
@@ -132,5 +144,6 @@ webhooks = group(
     ("create", create),
     ("rotate", rotate),
     ("test", test),
+    ("retry", retry),
     ("delete", delete),
 )

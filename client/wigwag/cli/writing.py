@@ -105,15 +105,26 @@ def _given(fields: Plain) -> Plain:
 
 
 @command
-async def revive(call: Call, key: Key, comment: Comment = "") -> None:
-    """Lift a kill: the flag's configuration is in force again."""
+async def revive(call: Call, keys: Keys = None, comment: Comment = "") -> None:
+    """Lift a kill: the flag's configuration is in force again. Several are lifted in one revision."""
+    if not keys:
+        raise Stop("what is to be revived? Give keys: wigwag revive checkout", ExitCode.USAGE)
+    if len(keys) > 1:
+        return await _revive_several(call, keys, comment)
+    (key,) = keys
     async with call.admin() as admin:
         before = await admin.flag(key)
         flag = await admin.revive(key, comment)
     if before.get("kill") is None:
-        tell(call, flag, f"{key} is not killed. It is {summary(flag)}.")
-    else:
-        tell(call, flag, f"revived {where(call, flag)}. It is {summary(flag)}.")
+        return tell(call, flag, f"{key} is not killed. It is {summary(flag)}.")
+    return tell(call, flag, f"revived {where(call, flag)}. It is {summary(flag)}.")
+
+
+async def _revive_several(call: Call, keys: list[str], comment: str) -> None:
+    async with call.admin() as admin:
+        revived = await admin.post("revive", body=_given({"keys": keys, "comment": comment}))
+    states = "; ".join(f"{flag.get('key')} is {summary(flag)}" for flag in revived.get("flags", ()))
+    tell(call, revived, f"revived {len(keys)} flags in {call.environment}: {states}.")
 
 
 @command

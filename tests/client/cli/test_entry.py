@@ -147,13 +147,14 @@ SURFACE = {
     "audit export": ("Write the log as JSON lines, the oldest entry first.", SEARCH),
     "audit verify": ("Follow the chain of the log, and say where it is broken.", set()),
     "webhooks": ("Systems that are told of kills, changes and troubles.", None),
-    "webhooks list": ("List the webhooks, what they are told, and how many events wait.", set()),
+    "webhooks list": ("List the webhooks, what they are told, how that goes, and how many events wait.", set()),
     "webhooks create": (
         "Have events sent to a URL.",
         {"--name", "--event", "--flag", "--tag", "--only-environment", "--slack", "--comment"},
     ),
     "webhooks rotate": ("Make a secret in place of the one that there is.", {"--overlap", "--comment"}),
     "webhooks test": ("Send an event now, and say how that went.", set()),
+    "webhooks retry": ("Send what waits now: for when the receiver is well again.", {"--comment"}),
     "webhooks delete": ("Send nothing to a webhook any more; what waits is dropped.", SHOWN),
     "instances": ("List the client instances: who is connected, and how fresh.", {"--state"}),
 }

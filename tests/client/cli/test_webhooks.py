@@ -22,6 +22,7 @@ def test_a_webhook_is_made_listed_tested_and_deleted(wigwag: Wigwag, key: str) -
     tested = wigwag("webhooks", "test", webhook["id"])
     assert tested.code == 1
     assert "not delivered" in tested.err
+    assert wigwag("webhooks", "retry", webhook["id"]).out.endswith(f"that wait for {webhook['id']} are being sent\n")
     assert wigwag("webhooks", "delete", webhook["id"]).code == 2, "nobody can be asked here"
     assert wigwag("webhooks", "delete", webhook["id"], "--yes").code == 0
     assert wigwag("webhooks", "test", webhook["id"]).code != 0

@@ -43,6 +43,19 @@ def test_revive_of_a_flag_that_is_not_killed_says_so(wigwag: Wigwag, key: str) -
     assert (ran.code, ran.out) == (0, f"{key} is not killed. It is on, 100%.\n")
 
 
+def test_several_are_revived_in_one_revision_and_each_says_what_is_in_force(wigwag: Wigwag, key: str) -> None:
+    other = f"{key}_too"
+    wigwag("set", key, "--on", "--rollout", "10")
+    wigwag("set", other, "--on")
+    wigwag("kill", key, other)
+    ran = wigwag("revive", key, other, "--comment", "mended")
+    assert (ran.code, ran.out) == (0, f"revived 2 flags in production: {key} is on, 10%; {other} is on, 100%.\n")
+    revisions = {json.loads(wigwag("show", each, "--json").out)["revision"] for each in (key, other)}
+    assert len(revisions) == 1
+    assert wigwag("revive", key, f"{key}_missing").code == 5
+    assert wigwag("revive").code == 2
+
+
 def test_delete_needs_a_yes_where_nobody_can_be_asked(wigwag: Wigwag, key: str) -> None:
     wigwag("set", key, "--on")
     ran = wigwag("delete", key)
