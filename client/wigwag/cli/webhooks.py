@@ -19,7 +19,7 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="As 'wigwag webhooks list'
 
 @command
 async def list_webhooks(call: Call) -> None:
-    """List the webhooks, what they are told, how that goes, and how many events wait."""
+    """List the webhooks, what they are told, and how that goes."""
     async with call.admin() as admin:
         found = (await admin.get("webhooks", of_server=True)).get("webhooks", [])
     if call.options.as_json:

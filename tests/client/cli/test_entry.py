@@ -147,7 +147,7 @@ SURFACE = {
     "audit export": ("Write the log as JSON lines, the oldest entry first.", SEARCH),
     "audit verify": ("Follow the chain of the log, and say where it is broken.", set()),
     "webhooks": ("Systems that are told of kills, changes and troubles.", None),
-    "webhooks list": ("List the webhooks, what they are told, how that goes, and how many events wait.", set()),
+    "webhooks list": ("List the webhooks, what they are told, and how that goes.", set()),
     "webhooks create": (
         "Have events sent to a URL.",
         {"--name", "--event", "--flag", "--tag", "--only-environment", "--slack", "--comment"},
