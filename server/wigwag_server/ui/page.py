@@ -106,6 +106,7 @@ class Here:
             "approvals": next((each["approvals"] for each in listed if each["name"] == self.environment), False),
             "degraded": bool(state and state["degraded"]),
             "live": self.path() if state else "",
+            "cursor": state["cursor"] if state else "",
             "done": self.request.query.get("done", ""),
         }
         return self.request.app[SITE].answer(template, http_status, **around, **values)

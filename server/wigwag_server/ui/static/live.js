@@ -12,6 +12,7 @@ export function startLive() {
   if (!document.body.dataset.live || !window.EventSource) return;
   let source = null;
   let opened = false;
+  let shown = document.body.dataset.cursor;
   let beside = null;
   const follows = document.body.dataset.follows.split(" ");
   const soon = () => setTimeout(() => refresh(), Math.random() * QUIET_MS); // not all who have it open at the same moment
@@ -20,6 +21,7 @@ export function startLive() {
     source = watch(document.body.dataset.environment);
     if (document.body.dataset.beside) {
       beside = watch(document.body.dataset.beside);
+      beside.addEventListener("open", soon);
       beside.addEventListener("change", soon);
     }
     source.addEventListener("system", (event) => {
@@ -31,8 +33,11 @@ export function startLive() {
       opened = true;
     });
     source.addEventListener("state", (event) => {
-      const { degraded } = JSON.parse(event.data);
-      if (degraded !== Boolean(document.querySelector("#degraded .notice"))) refresh();
+      const { degraded, cursor } = JSON.parse(event.data);
+      // What was changed after the page was made, and before the stream was open, nobody has told of.
+      const missed = shown !== null && cursor !== shown;
+      shown = null;
+      if (missed || degraded !== Boolean(document.querySelector("#degraded .notice"))) refresh();
     });
     source.addEventListener("change", (event) => {
       const change = JSON.parse(event.data);
