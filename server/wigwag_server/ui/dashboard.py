@@ -102,12 +102,11 @@ def _picture(lines: Sequence[Line], ramps: Sequence[Mapping[str, Any]], now_ms: 
     return ramp_chart(lines, reaches_back(ramps, now_ms), now_ms) if lines else Markup("")
 
 
-async def _stale_flags(here: Here) -> int | None:
+async def _stale_flags(here: Here) -> int:
     async def count() -> int:
         return len((await here.get("/admin/stale"))["flags"])
 
-    state = await here.get("/admin/changes")
-    return await here.request.app[STALE_SUMS].of((state["environment"], state["cursor"]), count)
+    return await here.request.app[STALE_SUMS].of(here.environment, count)
 
 
 def _told(entry: Mapping[str, Any]) -> Mapping[str, Any]:
