@@ -6,7 +6,7 @@ PEERS := .venv-bench
 STORE ?=
 SEEDS ?= 1000
 
-.PHONY: help demo demo-rollout test test-long simulate lint format bench clean
+.PHONY: help demo demo-rollout test test-long simulate lint format bench dist clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -23,9 +23,9 @@ $(VENV)/.installed: pyproject.toml
 
 $(VENV)/.browser: $(VENV)/.installed
 	@if command -v uv >/dev/null 2>&1; then \
-		uv pip install --quiet --python $(BIN)/python --group browser; \
+		uv pip install --quiet --python $(BIN)/python --group browser --group release; \
 	else \
-		$(BIN)/python -m pip install --quiet --group browser; \
+		$(BIN)/python -m pip install --quiet --group browser --group release; \
 	fi
 	@touch $@
 
@@ -68,6 +68,9 @@ format: $(VENV)/.installed ## format in place, mend what lint can mend
 
 bench: $(PEERS)/.installed ## the benchmarks that fit in ten minutes; writes bench/results, and the figures in the pages
 	@$(PEERS)/bin/python -m bench.suite
+
+dist: $(VENV)/.browser ## the wheel and the sdist, checked, in dist/
+	@rm -rf dist && $(BIN)/python -m build --outdir dist . && $(BIN)/python -m twine check --strict dist/*
 
 clean: ## remove the virtual environment and everything generated
 	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

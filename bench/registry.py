@@ -46,8 +46,8 @@ BENCHMARKS = (
         "propagation",
         "a kill to all Python clients: pushed, polled for, or read from the store on each request",
         [
-            Run("propagation-100", ("--clients", "100", "--events", "30", "--poll-flips", "3")),
-            Run("propagation-1000", ("--clients", "1000", "--events", "20", "--poll-flips", "3")),
+            Run("propagation-100", ("--clients", "100", "--events", "20", "--poll-flips", "2")),
+            Run("propagation-1000", ("--clients", "1000", "--events", "15", "--poll-flips", "2")),
         ],
         "propagation_tables",
     ),
@@ -55,13 +55,17 @@ BENCHMARKS = (
         "fanout",
         "one event to 100 … 19,000 streams, beside a bare C loop, raw uvloop, and other servers",
         [
-            Run("fanout", ("--events", "20")),
-            Run("fanout-tried", ("--tried", "--streams", "10000", "--events", "20")),
+            Run("fanout"),
+            Run("fanout-tried", ("--tried", "--streams", "10000", "--events", "15")),
         ],
         "fanout_tables",
     ),
     Benchmark("reconnect_storm", "10,000 clients come back in the same moment", [Run("reconnect_storm")]),
-    Benchmark("memory_per_stream", "memory of idle streams, and whether it grows", [Run("memory_per_stream")]),
+    Benchmark(
+        "memory_per_stream",
+        "memory of idle streams, and whether it grows",
+        [Run("memory_per_stream", ("--changes", "700", "--settle", "1"))],
+    ),
     Benchmark("idle", "processor share of 10,000 idle streams with heartbeats", [Run("idle")]),
     Benchmark("client_patch", "one patch into a Python client that holds 10 … 10,000 flags", [Run("client_patch")]),
     Benchmark(

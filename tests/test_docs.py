@@ -40,6 +40,10 @@ SHOWN_NOT_RUN = {
         "wigwag-server --store redis://127.0.0.1:6379/0 --data-dir /var/lib/wigwag",
         "make test    # all tests that fit in five minutes, on SQLite and on a real Redis",
     ],
+    "backup.md": [
+        "wigwag-server --store sqlite:wigwag.db backup flags.backup",
+        "wigwag-server --store redis://127.0.0.1:6379/0 restore --replace flags.backup",
+    ],
     "cli.md": ["wigwag import --from redis redis://127.0.0.1:6379/0 --hash feature_flags --dry-run"],
     "guarantees.md": ["make simulate SEEDS=10000", "python -m tests.simulation --seed 4711 --trace"],
     "integrations.md": ["python -m bench.integrations"],

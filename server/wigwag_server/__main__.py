@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from wigwag_proto.errors import StoreUnavailable, WigwagError
+from wigwag_server.backup.commands import backup, restore
 from wigwag_server.bootstrap import check_bootstrap_token, first_admin_token
 from wigwag_server.dev import dev_banner, dev_keys, dev_link
 from wigwag_server.lifecycle import Running, running
@@ -28,8 +29,9 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's signature
         raise typer.Exit
 
 
-@app.command()
+@app.callback(invoke_without_command=True)
 def serve(
+    context: typer.Context,
     *,
     listen: Annotated[
         str, typer.Option(envvar="WIGWAG_SERVER_LISTEN", metavar="HOST:PORT", help="Where to listen.")
@@ -125,12 +127,22 @@ def serve(
             raise BadSetting("--reuse-port is for several servers, which share a Redis: a SQLite file takes one server")
         if dev and not settings.listen.loopback:
             raise BadSetting(f"--dev shows its keys, so it listens on loopback only, not on {listen}")
+        if context.invoked_subcommand is not None:
+            context.obj = settings
+            return
         if otel:
             export_spans()
         _run(settings)
     except (WigwagError, OSError) as error:
+        if context.invoked_subcommand is not None:
+            context.obj = error  # a check says it in its own way
+            return
         typer.echo(f"wigwag-server: {error}", err=True)
         raise typer.Exit(1) from None
+
+
+app.command()(backup)
+app.command()(restore)
 
 
 def _run(settings: Settings) -> None:

@@ -21,7 +21,7 @@ from wigwag_proto.snapshot import Emergency, Tables
 from wigwag_server.admin.find import find_record
 from wigwag_server.admin.flag_commands import ReviveFlag
 from wigwag_server.environment import Environment
-from wigwag_server.hub.hub import Hub
+from wigwag_server.hub.hub import Announcement, Hub
 from wigwag_server.kills_again import KillAgain
 
 logger = logging.getLogger(__name__)
@@ -139,16 +139,17 @@ class Emergencies:
         self._changed.set()
 
     async def declare(self, keys: Sequence[str], by: str, reason: str) -> tuple[Emergency, int]:
-        """Kill flags without the store. Returns the emergency, and how many streams were told at once."""
+        """Kill flags without the store. Returns the emergency, and how many streams were told."""
         # Later than every revival in the log, whatever the clocks say of the servers that made those.
         at = max(round(time.time() * 1000), self._environment.replica.at + 1)
         emergency = Emergency(secrets.token_hex(8), tuple(keys), by, reason, at)
-        told = self._begin([emergency])
-        logger.warning("emergency %s by %s kills %s: %d streams were told", emergency.id, by, ", ".join(keys), told)
+        announcement = self._begin([emergency])
         for hook in self.on_declared:
             hook(emergency)
         await self._save()
         self._changed.set()
+        told = await self._hub.told(announcement)
+        logger.warning("emergency %s by %s kills %s: %d streams were told", emergency.id, by, ", ".join(keys), told)
         return emergency, told
 
     def hold(self, kills: Mapping[str, Any]) -> None:
@@ -190,11 +191,11 @@ class Emergencies:
             self._changed.set()
         return bool(concerned)
 
-    def _changed_in_force(self, ended: tuple[str, ...] = ()) -> int:
-        told = self._hub.emergencies_changed(ended)
+    def _changed_in_force(self, ended: tuple[str, ...] = ()) -> Announcement:
+        announcement = self._hub.emergencies_changed(ended)
         for watcher in self.watchers:
             watcher()
-        return told
+        return announcement
 
     async def run(self) -> None:
         """Commit what was declared as soon as the store can be written to. Runs until cancelled."""
@@ -209,7 +210,7 @@ class Emergencies:
                 logger.warning("emergencies of %s are not in the store yet: %s", self._environment.name, error)
                 self._changed.set()
 
-    def _begin(self, emergencies: Sequence[Emergency]) -> int:
+    def _begin(self, emergencies: Sequence[Emergency]) -> Announcement:
         self._own |= {each.id: each for each in emergencies}
         self._environment.replica.add_emergencies(emergencies)
         return self._changed_in_force()

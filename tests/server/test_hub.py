@@ -9,10 +9,10 @@ import pytest
 
 from tests.support.waiting import until
 from wigwag_proto.commit import Change, Commit, Cursor, Epoch
-from wigwag_proto.events import Patch, Put, decode_event
+from wigwag_proto.events import Emergencies, Hello, Patch, Put, Sync, decode_event
 from wigwag_proto.follower import Follower
 from wigwag_proto.replica import Replica
-from wigwag_proto.snapshot import Snapshot
+from wigwag_proto.snapshot import Emergency, Snapshot
 from wigwag_proto.sse import SseParser
 from wigwag_server.hub.connection import Connection
 from wigwag_server.hub.hub import BATCH, Hub
@@ -50,20 +50,27 @@ class Site:
         for revision in revisions:
             self.hub.committed(EPOCH, commit(revision))
 
-    def heard(self, stream: int = 0) -> list[int]:
-        """Return the revisions that a stream was brought to by what it has been sent so far."""
+    def events(self, stream: int = 0) -> list[object]:
+        """Return what a stream has been sent since this was last asked."""
         data = self.far[stream].recv(1 << 20)
-        parser, revisions = SseParser(), []
+        parser = SseParser()
+        events: list[object] = []
         while data:
             size, _, data = data.partition(b"\r\n")
             length = int(size, 16)
-            for event in parser.feed(data[:length]):
-                match decode_event(event):
-                    case Patch(_, made):
-                        revisions.append(made.revision)
-                    case Put(snapshot):
-                        revisions.append(snapshot.cursor.revision)
+            events += [decode_event(event) for event in parser.feed(data[:length])]
             data = data[length + 2 :]
+        return events
+
+    def heard(self, stream: int = 0) -> list[int]:
+        """Return the revisions that a stream was brought to by what it has been sent so far."""
+        revisions = []
+        for event in self.events(stream):
+            match event:
+                case Patch(_, made):
+                    revisions.append(made.revision)
+                case Put(snapshot):
+                    revisions.append(snapshot.cursor.revision)
         return revisions
 
 
@@ -126,3 +133,28 @@ async def test_streams_in_different_places_get_what_each_has_missed(site: Site) 
     site.commit(5)
     assert all(each.cursor is site.replica.cursor for each in places)
     assert [site.heard(stream) for stream in range(4)] == [[5]] * 4
+
+
+async def test_an_emergency_goes_to_everyone_and_lets_others_have_their_turn(site: Site) -> None:
+    connections = [await site.join() for _ in range(2 * BATCH + 10)]
+    site.replica.add_emergencies([Emergency("e1", ("checkout",), "ann", "payments fail", 1)])
+    declared = site.hub.emergencies_changed()
+    assert (declared.told, declared.done) == (BATCH, False)  # one step, and then it is the turn of others
+    site.replica.end_emergencies(["e1"])
+    called_off = site.hub.emergencies_changed(("e1",))
+    assert called_off.told == 0  # nobody may hear of the end first
+    assert await site.hub.told(called_off) == declared.told == len(connections)
+    for stream in range(len(connections)):
+        heard = [each for each in site.events(stream) if isinstance(each, Emergencies)]
+        assert [([one.id for one in each.emergencies], each.ended) for each in heard] == [(["e1"], ()), ([], ("e1",))]
+
+
+async def test_an_emergency_goes_out_before_commits_that_are_waiting(site: Site) -> None:
+    connections = [await site.join() for _ in range(BATCH + 10)]
+    site.commit(2)
+    site.replica.add_emergencies([Emergency("e1", ("checkout",), "ann", "payments fail", 1)])
+    await site.hub.told(site.hub.emergencies_changed())
+    await until(lambda: all(each.cursor is site.replica.cursor for each in connections), "all")
+    heard = [[type(each) for each in site.events(stream)] for stream in range(len(connections))]
+    assert heard.count([Hello, Put, Sync, Patch, Emergencies]) == BATCH  # those had the commit at once
+    assert heard.count([Hello, Put, Sync, Emergencies, Patch]) == len(connections) - BATCH

@@ -5,6 +5,8 @@ from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
+
 from wigwag_proto.snapshot import Tables
 from wigwag_server.problems import Problem
 
@@ -19,6 +21,14 @@ def find_record(records: Tables, kind: str, key: str) -> Plain:
     record = table[key]
     # A record that is damaged in the store can still be killed, written anew and deleted.
     return record if isinstance(record, Mapping) else {"key": key}
+
+
+def fields_of_later(record: Any, known: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return the fields that only a later release knows: who edits the record with this one must not lose them."""
+    if not isinstance(record, Mapping):
+        return {}
+    names = {field.encode_name for field in msgspec.structs.fields(known)}
+    return {name: value for name, value in record.items() if name not in names}
 
 
 def is_readable(record: Any) -> bool:

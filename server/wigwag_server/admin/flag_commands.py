@@ -19,7 +19,7 @@ from wigwag_proto.replica import REVIVAL
 from wigwag_proto.snapshot import Tables
 from wigwag_server.admin.bodies import refuse
 from wigwag_server.admin.conditions import check_if_match
-from wigwag_server.admin.find import Plain, find_record
+from wigwag_server.admin.find import Plain, fields_of_later, find_record
 from wigwag_server.problems import Problem
 
 
@@ -74,6 +74,7 @@ class PutFlag:
         flag = msgspec.convert({**self.config, "key": self.key}, Flag)
         self._check_references(flag)
         value = {
+            **fields_of_later(before, Flag),
             **msgspec.to_builtins(flag),
             "kill": _plain(self.kill) if self.kill else before.get("kill"),
             "archived": before.get("archived"),

@@ -1,6 +1,6 @@
 """`/admin/segments`: named sets of users that rules can refer to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import ClassVar
@@ -20,7 +20,7 @@ from wigwag_server.admin.bodies import read_if_match, read_key, read_segment_bod
 from wigwag_server.admin.comments import read_comment
 from wigwag_server.admin.conditions import check_if_match
 from wigwag_server.admin.edits import Patch
-from wigwag_server.admin.find import Plain, find_record
+from wigwag_server.admin.find import Plain, fields_of_later, find_record
 from wigwag_server.admin.merge_patch import CONTENT_TYPE
 from wigwag_server.admin.parameters import Parameters
 from wigwag_server.admin.query_shapes import DeleteQuery, PageQuery, WriteQuery
@@ -54,10 +54,10 @@ class PutSegment:
         check_if_match("segment", self.key, seen, self.if_match)
         if self.key not in segments and len(segments) >= self.limit:
             raise Problem(HTTPStatus.CONFLICT, f"There are {len(segments)} segments already, which is the limit.")
-        before = records.get("segment", {}).get(self.key)
         value = {
+            **fields_of_later(seen, Segment),
             **msgspec.to_builtins(msgspec.convert({**self.config, "key": self.key}, Segment)),
-            "createdAt": before.get("createdAt", at) if isinstance(before, Mapping) else at,
+            "createdAt": seen.get("createdAt", at),
             "updatedAt": at,
             "revision": revision,
         }

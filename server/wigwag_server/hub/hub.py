@@ -32,9 +32,21 @@ LAGGARD_CHECK_S = 0.02
 BATCH = 250
 # Heartbeats that are due within this time go out in one go: waking up for each would cost as much as writing it.
 BEAT_GRAIN_S = 0.05
+# So much of its interval a heartbeat may be late in favour of a fan-out, which says the same and more.
+BEAT_DELAY = 0.1
 # So much of the ring is handed at a time to a connection that is behind.
 PIECE_BYTES = 256 * 1024
 GOODBYES_PER_S = 1000
+
+
+@dataclass(slots=True)
+class Announcement:
+    """An event that goes to every stream that is open now, ahead of all commits and in the order of its like."""
+
+    event: bytes
+    waiting: Iterator[Connection]
+    told: int = 0  # to how many it was written
+    done: bool = False
 
 
 @dataclass(slots=True)
@@ -73,6 +85,7 @@ class Hub:
         self._empty = asyncio.Event()
         self._round: Iterator[Connection] | None = None  # those who are still to be written to, in a fan-out
         self._again = False  # there is news for those who were
+        self._announcements: deque[Announcement] = deque()
         self._news = asyncio.Event()
         self._lagging: set[Connection] = set()
         self._lag = asyncio.Event()
@@ -109,20 +122,23 @@ class Hub:
             self._again = True
         self._news.set()
 
-    def emergencies_changed(self, ended: tuple[str, ...] = ()) -> int:
-        """Tell every stream at once what emergencies are in force; return to how many it was written."""
+    def emergencies_changed(self, ended: tuple[str, ...] = ()) -> Announcement:
+        """Tell every stream what emergencies are in force, the first of them at once."""
         self._json = self._put = self._gzip = None
         event = encode_emergencies(self._replica.emergencies, ended)
-        told = 0
-        for connection in self.connections:
-            if connection.writable:
-                connection.send(event)
-                told += 1
-            else:
-                connection.uninformed = True
-            if not connection.writable:
-                self._fall_behind(connection)
-        return told
+        announcement = Announcement(event, iter(list(self.connections)))
+        self._announcements.append(announcement)
+        if len(self._announcements) == 1:
+            self._announce_batch()
+        self._news.set()
+        return announcement
+
+    async def told(self, announcement: Announcement) -> int:
+        """Wait until an announcement was made to all, lending a hand; return to how many it was written."""
+        while not announcement.done:
+            self._announce_batch()
+            await asyncio.sleep(0)
+        return announcement.told
 
     def snapshot_json(self) -> bytes:
         """Return the state as JSON, encoded once for each revision."""
@@ -239,13 +255,37 @@ class Hub:
 
     # The three loops.
 
+    def _busy(self) -> bool:
+        """Say whether there is anything that somebody has not been sent yet."""
+        return bool(self._announcements) or self._round is not None or self._again
+
     async def _fan_out(self) -> None:
         while True:
             await self._news.wait()
             self._news.clear()
-            while self._round is not None or self._again:
-                self._write_batch()
+            while self._busy():
+                if self._announcements:
+                    self._announce_batch()
+                else:
+                    self._write_batch()
                 await asyncio.sleep(0)
+
+    def _announce_batch(self) -> None:
+        """Write the announcement whose turn it is to the next connections: a kill waits for no other event."""
+        announcement = self._announcements[0]
+        visited = 0
+        for connection in islice(announcement.waiting, BATCH):
+            visited += 1
+            if connection.writable:
+                connection.send(announcement.event)
+                announcement.told += 1
+            else:
+                connection.uninformed = True
+            if not connection.writable:
+                self._fall_behind(connection)
+        if visited < BATCH:
+            announcement.done = True
+            self._announcements.popleft()
 
     def _write_batch(self) -> None:
         """Bring the next connections of a round up to date: the same bytes to all that are at the same place.
@@ -286,6 +326,9 @@ class Hub:
         while True:
             now = time.monotonic()
             beaten = 0
+            if self._busy() and self._beats and now - self._beats[0].beats_at < BEAT_DELAY * self.heartbeat_s:
+                await asyncio.sleep(BEAT_GRAIN_S)
+                continue
             while self._beats and self._beats[0].beats_at <= now and beaten < BATCH:
                 connection = self._beats.popleft()
                 if connection.open:
@@ -303,7 +346,8 @@ class Hub:
         if now >= connection.expires_at:
             self._send_away(connection)
             return
-        connection.beats_at = now + self.heartbeat_s
+        due_at = connection.beats_at + self.heartbeat_s  # so that those which were late together do not stay together
+        connection.beats_at = due_at if due_at > now else now + self.heartbeat_s
         self._beats.append(connection)
         if not connection.idle():
             self._fall_behind(connection)

@@ -2,7 +2,7 @@
 
 All keys of an environment share one hash tag:
 
-    wigwag:{production}:state     hash: epoch, revision, head, at, bytes, run, parent, count (of the records)
+    wigwag:{production}:state     hash: epoch, revision, head, at, bytes, run, parent, format, count (of the records)
     wigwag:{production}:records   hash: "flag/checkout" to its JSON
     wigwag:{production}:log       stream of recent commits; the ids are the revisions
     wigwag:{production}:settling  hash, and

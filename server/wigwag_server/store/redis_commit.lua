@@ -10,6 +10,10 @@
 --       then for each change: "kind/key", and the record as JSON or "" to remove it
 -- Returns {1}, {0, epoch, revision, head}, {0} when there is no such log, or {-1} when the state is not settled.
 
+local refusal = too_new(KEYS[1])
+if refusal then
+  return refusal
+end
 local now = redis.call('HMGET', KEYS[1], 'epoch', 'revision', 'head', 'run', 'count')
 if not now[1] then
   return {0}

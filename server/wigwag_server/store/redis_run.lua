@@ -1,5 +1,18 @@
 -- Put before each of the other scripts.
 
+-- What the scripts of this release read and write. A later one that keeps its state in another form counts on, and
+-- this one then keeps its hands off.
+local FORMAT = 1
+
+-- An error reply where the state is of such a release, nil otherwise.
+local function too_new(state)
+  local format = tonumber(redis.call('HGET', state, 'format') or FORMAT)
+  if format > FORMAT then
+    return redis.error_reply('ERR this was written by a newer wigwag (format ' .. format .. ', this one reads up to '
+      .. FORMAT .. '): run that release, or restore a backup of before')
+  end
+end
+
 -- The run of Redis that this is. Another one may have come back without data that the last one had acknowledged.
 local function this_run()
   return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')

@@ -24,6 +24,10 @@ local function better(epoch, revision, than_epoch, than_revision)
   return epoch == than_epoch and number > than_number
 end
 
+local refusal = too_new(KEYS[1])
+if refusal then
+  return refusal
+end
 local run = this_run()
 local now = redis.call('HMGET', KEYS[1], 'epoch', 'revision', 'head', 'run', 'count')
 local whole = intact(now[5], KEYS[3])
@@ -90,6 +94,6 @@ elseif chosen[1] then
 else
   redis.call('HSET', KEYS[1], 'epoch', epoch_now(rank(ARGV[2], 0), ARGV[2]), 'revision', '0', 'head', ARGV[3], 'at', ARGV[4], 'bytes', '0')
 end
-redis.call('HSET', KEYS[1], 'run', run, 'count', redis.call('HLEN', KEYS[3]))
+redis.call('HSET', KEYS[1], 'run', run, 'format', FORMAT, 'count', redis.call('HLEN', KEYS[3]))
 redis.call('DEL', KEYS[4], KEYS[5])
 return head_of(KEYS[1], KEYS[3], run)

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Self
+from urllib.parse import quote
 
 import aiosqlite
 
@@ -74,9 +75,15 @@ class StoreInUse(WigwagError):
 class SqliteStore:
     """Keeps the logs in one file. Made by `open`."""
 
-    def __init__(self, database: aiosqlite.Connection, lock: int, log_bytes: int, audit_bytes: int) -> None:
+    def __init__(
+        self,
+        database: aiosqlite.Connection,
+        lock: int | None,
+        log_bytes: int = LOG_BYTES,
+        audit_bytes: int = AUDIT_BYTES,
+    ) -> None:
         self._database = database
-        self._lock = lock
+        self._lock = lock  # None: for a look only
         self._log_bytes = log_bytes
         self._audit = SqliteAudit(database, audit_bytes)
         self._turn = asyncio.Lock()  # one transaction at a time on the one connection
@@ -97,11 +104,29 @@ class SqliteStore:
             raise StoreUnavailable(f"cannot open {path}: {error}") from error
         try:
             await _prepare(database, path)
-        except sqlite3.Error as error:
+        except BaseException as error:
             await database.close()
             os.close(lock)
-            raise StoreUnavailable(f"cannot open {path}: {error}") from error
+            if isinstance(error, sqlite3.Error):
+                raise StoreUnavailable(f"cannot open {path}: {error}") from error
+            raise
         return cls(database, lock, log_bytes, audit_bytes)
+
+    @classmethod
+    async def look(cls, path: Path) -> Self:
+        """Open the file to read it, also beside the server that has it. Raises StoreUnavailable."""
+        try:
+            database = await aiosqlite.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreUnavailable(f"cannot open {path}: {error}") from error
+        try:
+            await _check_format(database, path)
+        except BaseException as error:
+            await database.close()
+            if isinstance(error, sqlite3.Error):
+                raise StoreUnavailable(f"cannot read {path}: {error}") from error
+            raise
+        return cls(database, None)
 
     async def environments(self) -> tuple[str, ...]:
         """Name the environments that have a log."""
@@ -199,7 +224,8 @@ class SqliteStore:
         """Close the file and let the next process have it."""
         async with self._turn:
             await self._database.close()
-            os.close(self._lock)
+            if self._lock is not None:
+                os.close(self._lock)
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncGenerator[None]:
@@ -316,10 +342,17 @@ def _lock(path: Path) -> int:
     return handle
 
 
-async def _prepare(database: aiosqlite.Connection, path: Path) -> None:
+async def _check_format(database: aiosqlite.Connection, path: Path) -> None:
     ((found,),) = await database.execute_fetchall("PRAGMA user_version")
     if found > FORMAT:
-        raise StoreUnavailable(f"{path} was written by a newer wigwag (format {found}, this one reads {FORMAT})")
+        raise StoreUnavailable(
+            f"{path} was written by a newer wigwag (format {found}, this one reads up to {FORMAT}): "
+            "run that release, or restore a backup of before"
+        )
+
+
+async def _prepare(database: aiosqlite.Connection, path: Path) -> None:
+    await _check_format(database, path)
     await database.execute("PRAGMA journal_mode = WAL")
     await database.execute("PRAGMA synchronous = FULL")
     await database.executescript(SCHEMA)

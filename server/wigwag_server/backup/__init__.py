@@ -1,0 +1,1 @@
+"""Backups: all logs of a store in one file, whatever the store."""
