@@ -16,7 +16,7 @@ from wigwag_proto.telemetry import INSTANCE_HEADER
 from wigwag_server.webhooks.webhook import webhooks_of
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Browser, Locator, Page
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 
@@ -204,6 +204,27 @@ async def test_what_is_the_servers_own_is_followed_too_and_what_somebody_types_i
     await server.ask("PATCH", "/admin/environments/production", json={"approvals": True})
     await server.ask("PATCH", "/admin/flags/cart", json={"rolloutPercentage": 5, "comment": "looks good"})
     await page.get_by_text("looks good").wait_for()
+
+
+async def test_the_controls_of_a_flag_follow_unless_somebody_has_begun_to_set_them(
+    page: "Page", server: Server
+) -> None:
+    await server.put("checkout", enabled=True, rolloutPercentage=12.5)
+    await sign_in(page, server)
+    await page.goto(f"{server.url}{IN}/flags/checkout")
+    await live(page)
+    await server.ask("PATCH", "/admin/flags/checkout", json={"rolloutPercentage": 40})
+    percent = page.get_by_label("Percent", exact=True)
+    await until_async(lambda: _has_value(percent, "40"), "the percentage to follow")
+    await percent.fill("60")
+    await page.get_by_role("heading", name="checkout").click()
+    await server.ask("PATCH", "/admin/flags/checkout", json={"rolloutPercentage": 50, "description": "seen"})
+    await page.locator("#head").get_by_text("seen").wait_for()
+    assert await percent.input_value() == "60"
+
+
+async def _has_value(field: "Locator", value: str) -> bool:
+    return await field.input_value() == value
 
 
 async def test_a_webhook_is_made_tested_and_seen_to_deliver_by_itself(page: "Page", tmp_path: Path) -> None:

@@ -230,6 +230,7 @@ async def test_several_flags_are_revived_after_what_comes_back_was_shown(server:
     assert "None of these is killed" in words((await browser.get(f"{IN}/revive?key=cart")).text)
     assert (await browser.get(f"{IN}/revive")).status == 422
     assert (await browser.get(f"{IN}/revive?key=cartt")).status == 404
+    assert (await browser.get(f"{IN}/revive?key=cart/metrics")).status == 422
 
 
 async def test_the_list_says_of_a_state_only_what_the_word_does_not(server: Server, browser: Browser) -> None:

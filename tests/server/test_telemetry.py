@@ -183,11 +183,15 @@ async def test_who_closes_has_left_and_keeps_nobody_waiting(server: Server) -> N
 
 
 async def test_instances_are_listed_by_state_and_up_to_a_limit(server: Server) -> None:
-    async with server.client(label="one"), server.client(label="two"):
+    rarely: dict[str, Any] = {"report_every_s": 3600}
+    async with server.client(label="one", **rarely), server.client(label="two", **rarely):
         await until_async(lambda: _there(server, "stream", 2), "both")
         (first,) = (await instances(server, "?limit=1"))["instances"]
         assert first["name"].startswith("one@")
-        assert (await instances(server, "?limit=1"))["total"] == 2
+        some = await instances(server, "?limit=1")
+        assert (some["total"], sum(some["sdks"].values())) == (2, 2), "they are counted beyond the limit"
+        await server.put("checkout")
+        assert (await instances(server, "?limit=1"))["behind"] == 2
         assert (await instances(server, "?state=lost"))["instances"] == []
         (seen,) = (await instances(server))["servers"]
         assert (seen["alive"], seen["anonymousStreams"]) == (True, 0)

@@ -1,6 +1,7 @@
 """How a webhook fares, in a word, and having what failed sent again at once."""
 
 import random
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,15 @@ def test_what_is_hurried_is_due_and_what_was_due_stays_so() -> None:
     queue.failed(queue.items[0], 10, "no", rng)
     queue.hurry(11)
     assert [(each.id, each.due_at) for each in queue.items] == [("1", 11), ("2", 0)]
+
+
+async def test_a_receiver_that_is_not_there_is_told_in_plain_words(server: Server) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # and does not listen
+        port = closed.getsockname()[1]
+        made = (await server.ask("POST", "/admin/webhooks", json={"url": f"http://127.0.0.1:{port}/hook"})).body
+        tested = (await server.ask("POST", f"/admin/webhooks/{made['id']}/test")).body
+    assert tested["error"] == f"no connection to 127.0.0.1:{port}: Connection refused"
 
 
 async def test_what_failed_is_sent_again_at_once_when_somebody_says_so(server: Server, receiver: Receiver) -> None:

@@ -1,5 +1,6 @@
 """`/admin/instances`: who is connected, how fresh, and with which version of the SDK."""
 
+from collections import Counter
 from http import HTTPStatus
 from typing import Any
 
@@ -9,7 +10,13 @@ from wigwag_server.admin.answers import admit, answer
 from wigwag_server.admin.parameters import Parameters
 from wigwag_server.admin.proof_shapes import InstancesQuery
 from wigwag_server.auth.rights import Right
-from wigwag_server.instances.describe import describe_instances, describe_servers, describe_tripped, state_of
+from wigwag_server.instances.describe import (
+    describe_instances,
+    describe_servers,
+    describe_tripped,
+    is_current,
+    state_of,
+)
 from wigwag_server.problems import Problem
 from wigwag_server.web.operation import operation
 
@@ -37,6 +44,8 @@ async def list_instances(request: web.Request) -> web.Response:
         "cursor": str(cursor),
         "counts": {state: sum(each == state for each in states.values()) for state in STATES},
         "servers": describe_servers(look, services.keys.name_of),
+        "behind": sum(states[id_] in ("stream", "poll") and not is_current(look, id_, cursor) for id_ in states),
+        "sdks": Counter(names[id_].sdk if id_ in names else "" for id_ in found),
         "total": len(found),
         "tripped": describe_tripped(look, found),
         "instances": describe_instances(look, names, found[:limit], cursor, services.keys.name_of),

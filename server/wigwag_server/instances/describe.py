@@ -90,6 +90,15 @@ def state_of(look: Look, id_: str) -> str:
     return seat.via.value
 
 
+def is_current(look: Look, id_: str, head: Cursor) -> bool:
+    """Say whether an instance is known to have the newest state in force."""
+    applied = look.applied.get(id_)
+    if applied is None:
+        return False
+    cursor = Cursor.parse(applied.cursor)
+    return (cursor.epoch, cursor.revision) >= (head.epoch, head.revision)
+
+
 def who(names: Mapping[str, Instance], id_: str) -> dict[str, Any]:
     """Return who an instance is; its id alone where nothing else is known any more."""
     instance = names.get(id_) or Instance(id=id_)
@@ -122,7 +131,7 @@ def _instance(
         "relays": _relays(seat.server, relay_name),
         "sinceAgoMs": _ago_ms(look, seat.since_us),
         "revision": cursor.revision if cursor else None,
-        "current": cursor is not None and (cursor.epoch, cursor.revision) >= (head.epoch, head.revision),
+        "current": is_current(look, id_, head),
         "appliedAgoMs": _ago_ms(look, applied.at_us) if applied else None,
         "tripped": [
             {"flag": flag, "sinceAgoMs": _ago_ms(look, at_us)}

@@ -31,7 +31,7 @@ async def overview(here: Here) -> web.Response:
     """GET /ui/env/{environment}: kills in force, ramps, instances, the store, and what was changed last."""
     killed, connected, recent, ready, hooks, ramps = await asyncio.gather(
         here.get("/admin/flags", state="killed", limit=NAMED),
-        here.get_if_can("/admin/instances", limit=NAMED),
+        here.get_if_can("/admin/instances", limit=1),
         here.get_if_can("/admin/audit", limit=RECENT),
         ask(here.request, "GET", "/readyz"),
         here.get_if_can("/admin/webhooks"),
@@ -46,8 +46,7 @@ async def overview(here: Here) -> web.Response:
         states=FlagState,
         stale_flags=await _stale_flags(here),
         connected=connected,
-        versions=_versions(connected),
-        behind=[each for each in connected["instances"] if not each["current"]] if connected else [],
+        versions=Counter(connected["sdks"]).most_common() if connected else [],
         recent=[_told(entry) for entry in recent["entries"]] if recent else None,
         health=ready.body["environments"][here.environment],
         ready=ready.body,
@@ -103,19 +102,14 @@ def _picture(lines: Sequence[Line], ramps: Sequence[Mapping[str, Any]], now_ms: 
     return ramp_chart(lines, reaches_back(ramps, now_ms), now_ms) if lines else Markup("")
 
 
-async def _stale_flags(here: Here) -> int | None:
+async def _stale_flags(here: Here) -> int:
     async def count() -> int:
         return len((await here.get("/admin/stale"))["flags"])
 
-    state = await here.get("/admin/changes")
-    return await here.request.app[STALE_SUMS].of((state["environment"], state["cursor"]), count)
+    return await here.request.app[STALE_SUMS].of(here.environment, count)
 
 
 def _told(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return an entry of the audit log with the records that are named: a flag and its ramp are one."""
     named = list({each["key"]: each["kind"] for each in entry.get("changes") or ()}.items())
     return {**entry, "named": named[:MOST_NAMED], "more": len(named[MOST_NAMED:])}
-
-
-def _versions(connected: Any) -> list[tuple[str, int]]:
-    return Counter(each["sdk"] or "unknown" for each in connected["instances"]).most_common() if connected else []

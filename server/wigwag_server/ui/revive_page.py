@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from wigwag_proto.validate import check_key
 from wigwag_server.problems import Problem
 from wigwag_server.ui.flag_rows import Row, kills_without_store, row
 from wigwag_server.ui.page import Here, page, see
@@ -20,6 +21,8 @@ async def ask_revive(here: Here) -> web.Response:
     if not keys:
         detail = "No flag is chosen. Tick the killed flags that are to come back, then press Revive."
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+    if any(check_key(key) is not None for key in keys):
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "One of these cannot be the key of a flag. Nothing was revived.")
     rows = await _rows(here, keys)
     killed = [each for each in rows if each.kill]
     return await here.answer("revive.html", killed=killed, others=[each for each in rows if not each.kill])

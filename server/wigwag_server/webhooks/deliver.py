@@ -1,5 +1,6 @@
 """One request to a receiver: bounded in time and in what is read, to a checked address, following nobody elsewhere."""
 
+import os
 import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -94,6 +95,12 @@ def _words(failure: BaseException) -> str:
     """Say what went wrong, in one line of bounded length."""
     cause = failure.__cause__ or failure
     words = str(failure if not isinstance(cause, Forbidden) else cause)
+    said = isinstance(cause, Forbidden) or isinstance(failure, aiohttp.ClientSSLError)
+    if isinstance(failure, aiohttp.ClientConnectorError) and not said:
+        # The library's own words are for whoever reads its code. Of TLS they say what is wrong.
+        number = failure.os_error.errno or 0
+        why = os.strerror(number) if number > 0 else failure.os_error.strerror or failure.os_error
+        words = f"no connection to {failure.host}:{failure.port}: {why}"
     if isinstance(failure, TimeoutError):
         words = "the receiver did not answer in time"
     return " ".join((words or type(failure).__name__).split())[:300]

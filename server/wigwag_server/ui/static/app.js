@@ -24,6 +24,12 @@ document.addEventListener("keydown", (event) => {
   }
 });
 document.querySelector("[data-select]")?.select();
+// What takes seconds says so, and is not sent twice.
+document.addEventListener("submit", ({ target, submitter }) => {
+  if (!target.dataset.busy || !submitter) return;
+  submitter.textContent = target.dataset.busy;
+  setTimeout(() => { submitter.disabled = true; });
+});
 
 startTimes();
 startKills();

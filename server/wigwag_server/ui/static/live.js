@@ -158,6 +158,7 @@ function swap(old, fresh) {
 
 // Say whether somebody has begun to fill a field in.
 function begun(field) {
+  if (field.matches("[type=range]")) return false; // it rounds what it is given, and a number field goes with it
   if (field.matches("[type=checkbox], [type=radio]")) return field.checked !== field.defaultChecked;
   if (field.matches("select")) return field.selectedIndex !== Math.max(0, [...field.options].findIndex((each) => each.defaultSelected));
   return field.value !== field.defaultValue;
