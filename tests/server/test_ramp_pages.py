@@ -71,6 +71,7 @@ async def test_a_ramp_is_started_watched_broken_off_and_resumed(
     assert "More fails with the flag on than with it off." in said
     listed = words((await browser.get(f"{IN}/ramps")).text)
     assert why in listed
+    assert 'class="state damaged"' in (await browser.get(RAMP)).text
     assert why in words((await browser.get(f"{IN}/flags/checkout")).text)
     await browser.get(RAMP)
     await browser.post(f"{RAMP}/steer", verb="resume")
@@ -149,6 +150,9 @@ async def test_a_schedule_is_made_listed_and_cancelled(server: Server, browser: 
     assert (await browser.post(cancel)).status == 409
     assert (await browser.post(f"{IN}/schedules/{second['id']}/cancel")).path == f"{IN}/ramps?done=cancelled"
     assert (await browser.post(f"{IN}/schedules/nope/cancel")).status == 404
+    shown = await browser.get(f"{IN}/ramps")
+    assert words(shown.text).count("Cancelled cancelled by") == 2
+    assert "/cancel" not in shown.text, "what is over cannot be cancelled"
 
 
 async def test_results_say_plainly_when_there_is_too_little(server: Server, browser: Browser, report: Report) -> None:
