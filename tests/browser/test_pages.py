@@ -224,7 +224,7 @@ async def test_the_controls_of_a_flag_follow_unless_somebody_has_begun_to_set_th
 
 
 async def _has_value(field: "Locator", value: str) -> bool:
-    return await field.input_value() == value
+    return bool(await field.input_value() == value)
 
 
 async def test_a_webhook_is_made_tested_and_seen_to_deliver_by_itself(page: "Page", tmp_path: Path) -> None:
