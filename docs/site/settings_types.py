@@ -1,12 +1,12 @@
 """The reference of the settings, from the types themselves."""
 
 import inspect
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import wigwag.settings
-import wigwag_proto.supervisor
 import wigwag_server.settings
 from docs.site.tables import code, table
 
@@ -15,30 +15,25 @@ INTRODUCTION = """# Settings, as types
 Made from the types themselves. Options, variables and what they mean are in [Settings](../settings.md). Times are
 seconds, sizes bytes.
 """
-TYPES: tuple[tuple[str, tuple[type[Any], ...]], ...] = (
-    ("`wigwag`, the client", (wigwag.settings.Settings, wigwag_proto.supervisor.Patience)),
-    (
-        "`wigwag_server`",
-        (
-            wigwag_server.settings.Settings,
-            wigwag_server.settings.Listen,
-            wigwag_server.settings.Limits,
-            wigwag_server.settings.SessionTimes,
-        ),
-    ),
-)
+MODULES = (("`wigwag`, the client", wigwag.settings), ("`wigwag_server`", wigwag_server.settings))
 
 
 def page() -> str:
     """Return the page."""
     parts = [INTRODUCTION.rstrip()]
-    for title, kinds in TYPES:
+    for title, module in MODULES:
         parts.append(f"## {title}")
-        for kind in kinds:
+        for kind in settings_of(module):
             rows = [(code(each.name), code(str(_type(each))), _default(each)) for each in fields(kind)]
             about = inspect.cleandoc(kind.__doc__ or "")
             parts += [f"### {kind.__module__}.{kind.__name__}", about, table(("field", "type", "default"), rows)]
     return "\n\n".join(parts) + "\n"
+
+
+def settings_of(module: ModuleType) -> list[Any]:
+    """Return `Settings` of a module, and after it the types of its parts, which may come from elsewhere."""
+    found = [kind for kind in vars(module).values() if isinstance(kind, type) and is_dataclass(kind)]
+    return sorted(found, key=lambda kind: kind.__name__ != "Settings")
 
 
 def _type(field: Field[Any]) -> Any:
@@ -52,5 +47,4 @@ def _default(field: Field[Any]) -> str:
         value = field.default
         return f"`{value!r}`" if not isinstance(value, Path) else f"`{value}`"
     factory: Any = field.default_factory
-    assert factory is not MISSING, f"{field.name} has no default"
-    return f"`{factory.__name__}()`"
+    return "" if factory is MISSING else f"`{factory.__name__}()`"
