@@ -1,4 +1,4 @@
-"""A client in another language, written from the documents alone: it passes the vectors, and follows a server.
+"""A client in another language, which shares no code with this one: it passes the vectors, and follows a server.
 
 It shows that docs/protocol.md and docs/model.md say all that is needed. When a test here fails after a change
 of the protocol, change the documents first, and the client by what they say.
