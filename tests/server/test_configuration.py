@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from tests.proto.strategies import flags as any_flag
 from wigwag_proto.commit import Change
+from wigwag_proto.differences import same_json
 from wigwag_proto.flag import Flag, Segment
 from wigwag_proto.references import check_references, check_references_of
 from wigwag_server.admin.configuration import Wanted, plan
-from wigwag_server.admin.difference import configuration, difference, differences_of, same, without_defaults
+from wigwag_server.admin.difference import configuration, difference, differences_of, without_defaults
 
 KEYS = ("a", "b", "c", "d")
 KILL = {"by": "ann", "reason": "", "at": 1, "until": None}
@@ -66,7 +67,7 @@ def test_a_plan_brings_about_what_is_wanted_and_touches_no_kill(state: Any, want
     for key, config in want.records["flag"].items():
         now = configuration("flag", after["flag"][key])
         assert now is not None
-        assert same(without_defaults("flag", now), without_defaults("flag", configuration("flag", config) or {}))
+        assert same_json(without_defaults("flag", now), without_defaults("flag", configuration("flag", config) or {}))
     if "flag" in want.whole:
         assert set(after["flag"]) == {*want.records["flag"], *made.kept}
         assert set(made.kept) <= set(kills(state))
@@ -84,11 +85,11 @@ def test_a_plan_brings_about_what_is_wanted_and_touches_no_kill(state: Any, want
 
 
 def test_true_is_no_number_and_ten_is_ten() -> None:
-    assert same({"a": [1, {"b": 10}]}, {"a": (1.0, {"b": 10.0})})
-    assert not same({"a": 1}, {"a": True})
-    assert not same([1], [1, 2])
-    assert not same({"a": 1}, {"b": 1})
-    assert not same(None, {})
+    assert same_json({"a": [1, {"b": 10}]}, {"a": (1.0, {"b": 10.0})})
+    assert not same_json({"a": 1}, {"a": True})
+    assert not same_json([1], [1, 2])
+    assert not same_json({"a": 1}, {"b": 1})
+    assert not same_json(None, {})
 
 
 def test_a_difference_says_what_and_by_field() -> None:

@@ -11,13 +11,14 @@ from typing import Any
 import msgspec
 
 from wigwag_proto.commit import Change
+from wigwag_proto.differences import same_json
 from wigwag_proto.flag import Flag, Segment
 from wigwag_proto.problems import Violation, escaped
 from wigwag_proto.records import Records
 from wigwag_proto.references import check_references_of
 from wigwag_proto.snapshot import Tables
 from wigwag_server.admin.bodies import refuse
-from wigwag_server.admin.difference import KINDS, TYPES, configuration, same
+from wigwag_server.admin.difference import KINDS, TYPES, configuration
 from wigwag_server.admin.find import Plain
 from wigwag_server.admin.flag_commands import OwnerLimit
 from wigwag_server.problems import Problem
@@ -98,8 +99,8 @@ def set_configuration(kind: str, key: str, config: Plain, before: Any, *, stamp:
     now = configuration(kind, before)
     known = before if isinstance(before, Mapping) else {}
     archived = config["archived"] if "archived" in config else known.get("archived")
-    unmoved = kind != "flag" or same(archived, known.get("archived"))
-    if unmoved and now is not None and all(same(value, record[name]) for name, value in now.items()):
+    unmoved = kind != "flag" or same_json(archived, known.get("archived"))
+    if unmoved and now is not None and all(same_json(value, record[name]) for name, value in now.items()):
         return None
     kept = {"kill": known.get("kill"), "archived": archived} if kind == "flag" else {}
     revision, at = stamp

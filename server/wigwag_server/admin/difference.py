@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from wigwag_proto.commit import Change
+from wigwag_proto.differences import same_json
 from wigwag_proto.flag import Flag, Segment
 from wigwag_proto.snapshot import Tables
 from wigwag_proto.validate import FLAG_FIELDS, SEGMENT_FIELDS
@@ -35,18 +36,7 @@ def configuration(kind: str, record: Any) -> Mapping[str, Any] | None:
 
 def without_defaults(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a configuration that say something: those that are not as they are without being given."""
-    return {name: value for name, value in config.items() if not same(value, DEFAULTS[kind].get(name))}
-
-
-def same(one: Any, other: Any) -> bool:
-    """Return whether two plain values are the same JSON. 10 is 10.0; but true is not 1."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
-    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
-        return len(one) == len(other) and all(same(*pair) for pair in zip(one, other, strict=True))
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    return bool(one == other)
+    return {name: value for name, value in config.items() if not same_json(value, DEFAULTS[kind].get(name))}
 
 
 def difference(kind: str, key: str, before: Any, after: Any) -> dict[str, Any] | None:
@@ -60,7 +50,7 @@ def difference(kind: str, key: str, before: Any, after: Any) -> dict[str, Any] |
     fields = {
         name: {"before": left[name] if old else None, "after": right[name] if new else None}
         for name in FIELDS[kind]
-        if not same(left[name], right[name])
+        if not same_json(left[name], right[name])
     }
     unreadable_before = before is not None and old is None
     if what == "changed" and not fields and not unreadable_before:
@@ -89,7 +79,7 @@ def differences_of(changes: Iterable[Change], records: Tables) -> list[dict[str,
     found = {(each["kind"], each["key"]): each for each in differences(before, after)}
     for change in there:
         was, is_ = (_archived(each.get(change.key)) for each in (before[change.kind], after[change.kind]))
-        if change.kind == "flag" and change.value is not None and not same(was, is_):
+        if change.kind == "flag" and change.value is not None and not same_json(was, is_):
             blank = {"kind": "flag", "key": change.key, "change": "changed", "fields": {}}
             found.setdefault(("flag", change.key), blank)["fields"]["archived"] = {"before": was, "after": is_}
     return sorted(found.values(), key=lambda each: (KINDS.index(each["kind"]), each["key"]))

@@ -14,11 +14,12 @@ import msgspec
 
 from wigwag_proto.codec import encode
 from wigwag_proto.commit import Change
+from wigwag_proto.differences import same_json
 from wigwag_proto.records import Records
 from wigwag_proto.replica import REVIVAL
 from wigwag_proto.snapshot import Tables
 from wigwag_server.admin.configuration import check_changes
-from wigwag_server.admin.difference import KINDS, difference, same
+from wigwag_server.admin.difference import KINDS, difference
 from wigwag_server.problems import Problem
 
 RECORD = "approval"
@@ -250,7 +251,7 @@ def _kill(record: Any) -> Any:
 def _is_kill(change: Change, before: Any) -> bool:
     if change.kind != "flag" or not isinstance(before, Mapping) or _kill(change.value) is None:
         return False
-    return same(_bare(change.value, kill=False), _bare(before, kill=False))
+    return same_json(_bare(change.value, kill=False), _bare(before, kill=False))
 
 
 def _moves_kill(each: Proposed) -> bool:
@@ -262,7 +263,7 @@ def _moves_kill(each: Proposed) -> bool:
 
 def _as(wanted: Any, now: Any, *, kill: bool) -> bool:
     """Say whether a record is as wanted, but for the stamps, and but for the kill unless that matters."""
-    return same(_bare(wanted, kill=kill), _bare(now, kill=kill))
+    return same_json(_bare(wanted, kill=kill), _bare(now, kill=kill))
 
 
 def _bare(record: Any, *, kill: bool) -> Any:
