@@ -31,7 +31,7 @@ async def list_keys(call: Call) -> None:
     async with call.admin() as admin:
         found = (await admin.get("keys", of_server=True)).get("keys", [])
     if call.options.environment is not None:
-        found = [each for each in found if each.get("environment") == call.environment]
+        found = [each for each in found if call.environment in (each.get("environment"), *_served(each))]
     if call.options.as_json:
         return say_json(found)
     rows = [
@@ -149,6 +149,11 @@ def _expiry(expires: str | None) -> Plain:
     if expires is None:
         return {}
     return {"expiresAt" if "T" in expires else "expiresIn": expires}
+
+
+def _served(key: Plain) -> list[str]:
+    """Return the environments that the key of a relay is for."""
+    return key.get("environments", []) if key.get("kind") == "relay" else []
 
 
 def _may(key: Plain) -> str:

@@ -90,6 +90,8 @@ def test_kill_waits_for_those_behind_a_relay_and_says_where_they_are(
 ) -> None:
     made = wigwag("keys", "create", "relay", "--name", "frankfurt", "--only-environment", "production", "--json")
     monkeypatch.setenv("WIGWAG_SERVER_KEY", json.loads(made.out)["key"])
+    listed = json.loads(wigwag("-e", "production", "keys", "list", "--json").out)
+    assert "frankfurt" in [each["name"] for each in listed if each["kind"] == "relay"]
     address = f"127.0.0.1:{free_port()}"
     behind = dataclasses.replace(cli_server, url=f"http://{address}")
     wigwag("set", key, "--on")
