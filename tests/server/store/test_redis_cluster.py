@@ -8,7 +8,7 @@ from redis.crc import key_slot
 from tests.support.redis_cluster import RedisCluster, ask
 from tests.support.redis_server import RedisServer
 from tests.support.server import running
-from tests.support.waiting import until
+from tests.support.waiting import until, until_async
 from wigwag_proto.errors import StoreUnavailable
 from wigwag_server.store.from_url import UnknownStore, open_store
 from wigwag_server.store.redis_cluster import nodes_of, owner_of
@@ -51,9 +51,18 @@ async def test_all_keys_of_an_environment_are_in_one_slot(cluster: RedisCluster,
     async with running(cluster.url, data_dir=tmp_path / "data") as server:
         await server.put("search", enabled=True)
         await server.kill("search")
-        found = {key for node in cluster.nodes for key in await ask(node, "KEYS", "wigwag:*")}
+
+        async def keys() -> set[bytes]:
+            return {key for node in cluster.nodes for key in await ask(node, "KEYS", "wigwag:*")}
+
+        wanted = {b"wigwag:{production}:state", b"wigwag:{production}:servers"}
+
+        async def there() -> bool:
+            return wanted <= await keys()
+
+        await until_async(there, "the log and the roster")
+        found = await keys()
     of_production = {key for key in found if key.startswith(b"wigwag:{production}:")}
-    assert {b"wigwag:{production}:state", b"wigwag:{production}:servers"} <= of_production
     assert {key_slot(key) for key in of_production} == {key_slot(b"{production}")}
     assert {key for key in found if b"{" not in key} == {b"wigwag:environments"}
 
