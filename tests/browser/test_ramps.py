@@ -9,6 +9,7 @@ import pytest
 from tests.browser.test_pages import EVIL, IN, another, live, no_refusals, sign_in
 from tests.server.rollouts.conftest import Report, report
 from tests.server.test_lives import UPLOAD, age
+from tests.server.test_previews import OFTEN, ask_for_a_while, take_samples
 from tests.support.server import Server, running
 
 if TYPE_CHECKING:
@@ -164,3 +165,17 @@ async def test_axe_finds_nothing_and_nothing_runs_over_the_edge(
         assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
     await page.context.close()
     assert not found, [(path, each["id"], [node["html"][:160] for node in each["nodes"][:3]]) for path, each in found]
+
+
+async def test_the_editor_says_what_a_draft_would_mean_for_contexts_seen_lately(page: "Page", server: Server) -> None:
+    await take_samples(server)
+    async with server.client(**OFTEN) as flags:
+        await ask_for_a_while(server, flags, "checkout", 20)
+    await sign_in(page, server)
+    await page.goto(f"{server.url}{IN}/flags/checkout")
+    await page.get_by_role("button", name="Edit", exact=True).click()
+    await page.get_by_label("Rollout, percent").fill("100")
+    await page.locator("[data-preview] .said", has_text="sampled contexts would get another answer").wait_for()
+    await page.locator("[data-preview] td", has_text="off").first.wait_for()
+    await page.get_by_role("button", name="Drop the draft").click()
+    await page.locator("[data-preview]").wait_for(state="detached")

@@ -40,11 +40,18 @@ async def rollout(here: Here) -> web.Response:
 
 @page("Write the configuration of a flag", "flags", form=True)
 async def save(here: Here) -> web.Response:
-    """POST /ui/env/{environment}/flags/{name}: as JSON. Refused, it is shown again with all that was written."""
+    """POST /ui/env/{environment}/flags/{name}: as JSON. Refused, it is shown again with all that was written.
+
+    With `do=preview` nothing is written: it is shown again with what it would mean.
+    """
     text = here.field("config")
     key = here.name()
     try:
         body = read_draft(text, here.field("comment"))
+        if here.field("do") == "preview":
+            draft = {name: value for name, value in body.items() if name != "comment"}
+            preview = (await here.do("POST", f"/admin/flags/{key}/preview", {"draft": draft})).body
+            return await show_flag(here, draft=text, preview=preview)
         await here.do("POST", f"/admin/flags/{key}", body, {"If-Match": f'"{here.field("revision")}"'})
     except Malformed as error:
         wrong = Problem(HTTPStatus.BAD_REQUEST, f"What you wrote is {error}. Nothing was changed.")

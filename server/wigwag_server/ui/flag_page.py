@@ -53,6 +53,7 @@ async def show_flag(
     *,
     draft: str | None = None,
     problem: Problem | None = None,
+    preview: Any = None,
 ) -> web.Response:
     """Return the page; with what somebody wrote and why it was refused, so that nothing of it is lost."""
     key = here.name()
@@ -91,6 +92,7 @@ async def show_flag(
         context=here.request.query.get("context", CONTEXT),
         draft=draft,
         problem=problem,
+        preview=preview,
         basis=here.field("revision") or plain["revision"],
     )
 

@@ -159,9 +159,18 @@ class Editor {
     const answer = await this.send(true);
     if (number !== this.checks) return;
     this.mark(answer.status === 422 ? answer.body.errors ?? [] : []);
-    if (answer.ok) this.notes.replaceChildren(...difference(answer.body));
+    if (answer.ok) {
+      this.notes.replaceChildren(...difference(answer.body));
+      if (this.kind === "flags") this.preview(number);
+    }
     else if (answer.status === 412) this.conflict(answer.body);
     else if (answer.status !== 422) this.notes.replaceChildren(h("p", { className: "wrong" }, answer.body?.detail ?? "The server does not answer."));
+  }
+
+  // Say of how many contexts that apps have lately asked about the answer would be another one.
+  async preview(number) {
+    const answer = await ask("POST", `${this.path}/preview`, { body: { draft: this.draft } });
+    if (number === this.checks && answer.ok && this.dirty()) this.notes.append(previewed(answer.body));
   }
 
   // Show what is wrong where it is wrong; what has no place of its own stands at the end.
@@ -257,6 +266,19 @@ function section(title, pointer, content, hint) {
 function difference(trial) {
   const fields = trial.changes.flatMap((each) => each.changes);
   return fields.length ? [h("h3", {}, "Your draft against what is there"), diffList(fields)] : [];
+}
+
+const MOST_MOVES = 12;
+
+function previewed({ detail, contexts, moves }) {
+  const words = ({ enabled, variant }) => (enabled ? "on" : "off") + (variant === null ? "" : `, ${variant}`);
+  const rows = moves.slice(0, MOST_MOVES).map((move) => h("tr", {},
+    h("td", { className: "right" }, String(move.count)), h("td", { className: "break" }, words(move.from)),
+    h("td", { className: "break" }, words(move.to)), h("td", { className: "soft" }, move.value ? "another value" : move.changed ? "" : "as now")));
+  const heads = ["Contexts", "Now", "Then", "What changes"].map((name, place) => h("th", { scope: "col", className: place ? "" : "right" }, name));
+  return h("div", { className: "stack", "data-preview": "" },
+    h("h3", {}, "For contexts seen lately"), h("p", { className: contexts ? "said" : "soft small" }, detail),
+    rows.length ? h("table", { className: "table small" }, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, rows)) : null);
 }
 
 function diffList(changes) {
