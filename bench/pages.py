@@ -1,4 +1,4 @@
-"""Figures in the README, `docs/performance.md` and `docs/quickstart.md`, and all tables, in `tables.md`.
+"""Figures in the README and in pages of `docs`, and all tables, in `tables.md`.
 
 They are written from the results. A page has places for them: what stands between `<!-- figures: NAME -->` and
 `<!-- end of figures -->`.
@@ -10,12 +10,13 @@ from typing import Any
 
 from rich.table import Table
 
+import bench.capacity_figures  # noqa: F401 - puts its figures in their places
 from bench.harness import ROOT
 from bench.page_figures import FIGURES, grid
 from bench.registry import BENCHMARKS, RESULTS
 from bench.results_read import Results
 
-PAGES = (ROOT / "README.md", ROOT / "docs" / "performance.md", ROOT / "docs" / "quickstart.md")
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("performance", "quickstart", "capacity")))
 PLACE = re.compile(r"(<!-- figures: ([\w-]+) -->\n)(.*?)(<!-- end of figures -->)", re.DOTALL)
 
 
