@@ -295,6 +295,27 @@ async def test_instances_that_do_not_confirm_are_named(
     assert stale["detail"]["revision"] == receiver.events("kill")[0]["revision"]
 
 
+async def test_instances_that_do_not_confirm_are_named_by_whoever_takes_over(
+    server: Server, receiver: Receiver
+) -> None:
+    await server.put("checkout", enabled=True)
+    await make(server, receiver, events=["stale"])
+    watch, asked = server.services.webhooks.stale, 0
+
+    def after_a_while() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 2
+
+    watch.after_s, watch.may_tell = 0.2, after_a_while
+    instance = instance_header(Instance(id="never-confirms-1", label="shop", host="a", pid=7))
+    async with server.stream(Wigwag_Instance=instance):
+        await until(lambda: server.services.instances.of("production").instances == 1, "the instance")
+        await server.kill("checkout")
+        await until(lambda: receiver.events("stale") != [], "the event")
+    assert asked == 3
+
+
 async def test_a_log_that_was_begun_anew_is_read_from_its_beginning(server: Server) -> None:
     await server.put("checkout")
     log = server.services.environments["production"]

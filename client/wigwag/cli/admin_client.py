@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Self
 from urllib.parse import quote, unquote
 
@@ -28,10 +28,11 @@ TIMEOUT_S = 15.0  # a server gives a commit 5 s before it answers that its store
 
 
 class AdminClient:
-    """Speaks to one environment of one server."""
+    """Speaks to one environment of one server. `warn` is told what the server warns of."""
 
-    def __init__(self, server: Server, environment: str) -> None:
+    def __init__(self, server: Server, environment: str, *, warn: Callable[[str], None] = note) -> None:
         self.server = server
+        self._warn = warn
         self.environment = environment
         self._session = aiohttp.ClientSession(
             headers={"Authorization": f"Bearer {server.secret}"},
@@ -210,7 +211,7 @@ class AdminClient:
         if response.status >= 400:
             raise refusal(self.server, self.environment, response.status, response.content_type, data)
         if "Wigwag-Warning" in response.headers:
-            note(f"wigwag: {plain_text(unquote(response.headers['Wigwag-Warning']))}")
+            self._warn(f"wigwag: {plain_text(unquote(response.headers['Wigwag-Warning']))}")
         if response.status == 204:
             return {}
         try:

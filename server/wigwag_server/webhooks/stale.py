@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 # An instance whose link has died is told within 20 s; who has not confirmed after this is worth a look.
 STALE_AFTER_S = 30.0
 LOOK_S = 1.0
+# For so long it is looked again where the store did not answer, or nobody has taken over yet who tells. If another
+# server has told meanwhile, the event has the same id.
+LOOK_AGAIN_S = 60.0
 NAMED = 20
 
 
@@ -44,7 +47,7 @@ class StaleWatch:
         self._instances = instances
         self._sender = sender
         self._server_id = server_id
-        self._may_tell = may_tell
+        self.may_tell = may_tell
         self._due: dict[str, list[Due]] = {}
 
     def follow(self, environment: Environment) -> None:
@@ -64,23 +67,26 @@ class StaleWatch:
             for name in list(self._due):
                 if name not in environments:
                     del self._due[name]
-                elif self._due[name] and self._due[name][0].at <= time.monotonic():
-                    await self._look(name, self._due[name].pop(0))
+                    continue
+                due, now = self._due[name][:1], time.monotonic()
+                if due and due[0].at <= now and (await self._looked(name, due[0]) or now > due[0].at + LOOK_AGAIN_S):
+                    self._due[name].remove(due[0])
 
-    async def _look(self, name: str, due: Due) -> None:
-        if not self._may_tell():
-            return
+    async def _looked(self, name: str, due: Due) -> bool:
+        """Look, and tell; return whether that could be done."""
+        if not self.may_tell():
+            return False
         try:
             look = await self._instances.look(name, due.revision)
             verdict = propagation(look, str(due.epoch), due.revision)
             if verdict.complete:
-                return
+                return True
             names = await self._instances.names(name, to_name(verdict))
         except StoreUnavailable as error:
             logger.warning(
                 "whether revision %d of %s is in force everywhere cannot be told: %s", due.revision, name, error
             )
-            return
+            return False
         said = describe(verdict, look, names, name, due.revision)
         late = [
             each["name"]
@@ -98,6 +104,7 @@ class StaleWatch:
             detail={"revision": due.revision, "counts": said["counts"], "instances": late[:NAMED]},
         )
         self._sender.tell(event, {})
+        return True
 
 
 class _Kills:
