@@ -28,12 +28,16 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """A module that runs alone, and has `tables(result)` (in `shown_by`, where that is another one)."""
+    """A module that runs alone, and has `tables(result)` (in `shown_by`, where that is another one).
+
+    `on_demand`: not in the ten minutes of `make bench`; `python -m bench.suite NAME` runs it and writes its result.
+    """
 
     name: str
     what: str
     runs: Sequence[Run] = ()
     shown_by: str = ""
+    on_demand: bool = False
 
     def tables(self, result: Any) -> list[Table]:
         """Return a result of it as tables."""
@@ -74,11 +78,17 @@ BENCHMARKS = (
         [Run("evaluation", ("--rounds", "40"))],
     ),
     Benchmark("install", "what an installation brings along, and what an import costs", [Run("install")]),
-    Benchmark("first_minutes", "install, start, paste, flip, see, in a fresh environment", [Run("first_minutes")]),
+    Benchmark(
+        "first_minutes",
+        "install, start, paste, flip, see, in a fresh environment",
+        [Run("first_minutes")],
+        on_demand=True,
+    ),
     Benchmark(
         "capacity",
         "what a stream, a change and a report cost a server, as a model that is checked",
         [Run("capacity", ("--seconds", "10"))],
+        on_demand=True,
     ),
     Benchmark("integrations", "what the middlewares add to a request, beside the bare app"),
     Benchmark("proof", "a kill to the proof that it is in force: 1,000 instances over two servers, some suspended"),
