@@ -227,6 +227,16 @@ def test_it_is_logged_once_and_stands_in_the_status(caplog: pytest.LogCaptureFix
     assert caplog.records[-1].getMessage().startswith("flag 'f' is decided as usual again")
 
 
+def test_a_flag_that_is_deleted_while_it_is_tripped_is_not_told_of_and_is_off_when_it_comes_back() -> None:
+    world = tripped()
+    assert list(world.ruleset.tripped()) == ["f"]
+    world.put("f", None)
+    assert world.ruleset.tripped() == {}
+    world.put("f", ON)
+    assert list(world.ruleset.tripped()) == ["f"]
+    assert not world.flags.is_enabled("f")
+
+
 def test_threads_that_end_runs_while_a_circuit_closes_meet_no_error_of_it() -> None:
     breaker = Breaker(CIRCUIT, itertools.count().__next__)  # each run is in a slice of its own
     met: list[Exception] = []
