@@ -199,7 +199,7 @@ class FlagClient(Flags):
             last_error=supervisor.last_failure.message if supervisor.last_failure else None,
             unreadable=dict(self._ruleset.unreadable),
             disk_error=None if disk_error is None else str(disk_error) or type(disk_error).__name__,
-            tripped=tuple(sorted(self._ruleset.circuits.tripped())),
+            tripped=tuple(sorted(self._ruleset.tripped())),
         )
 
     async def refresh(self, *, timeout_s: float = 5.0) -> Status:

@@ -342,7 +342,7 @@ def _telemetry(shared: Shared, upstream: Upstream) -> Telemetry | None:
         usage=lambda: usage.drain_in_steps(shared.ruleset.live),
         outcomes=lambda: [outcome_row(run) for run in shared.ruleset.drain_runs(ROWS_LIMIT)],
         sampler=shared.sampler,
-        tripped=shared.ruleset.circuits.tripped,
+        tripped=shared.ruleset.tripped,
     )
     return Telemetry(upstream, new_instance(settings.label), sources, every_s=settings.report_every_s)
 

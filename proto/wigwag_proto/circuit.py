@@ -5,7 +5,6 @@ which asks the breaker: off for the cool-down, then one decision at a time is le
 behind it ends closes the circuit or begins the cool-down anew.
 """
 
-from collections import deque
 from collections.abc import Callable
 
 import msgspec
@@ -52,7 +51,8 @@ class Breaker:
         self.tripped_at: float | None = None
         self.reason = ""
         self._clock = clock
-        self._slices: deque[list[int]] = deque()  # number, runs, those that failed
+        # Number, runs, those that failed. Replaced and never altered: another thread may be walking through them.
+        self._slices: tuple[list[int], ...] = ()
         self._open_until = 0.0
         self._probe: object = None
         self._probe_until = 0.0
@@ -92,7 +92,7 @@ class Breaker:
     def close(self) -> None:
         """Begin anew."""
         self.tripped_at = None
-        self._slices.clear()
+        self._slices = ()
 
     def _open_to(self, attributes: object, now: float) -> bool:
         return now >= self._open_until and (self._probe is attributes or now >= self._probe_until)
@@ -100,15 +100,14 @@ class Breaker:
     def _counted(self, *, failed: bool) -> bool:
         now, circuit = self._clock(), self.circuit
         number = int(now * SLICES / circuit.within_s)
-        if not self._slices or self._slices[-1][0] != number:
-            self._slices.append([number, 0, 0])
-            while self._slices[0][0] < number - SLICES:
-                self._slices.popleft()
-        self._slices[-1][1] += 1
+        slices = self._slices
+        if not slices or slices[-1][0] != number:
+            slices = self._slices = (*(each for each in slices if each[0] >= number - SLICES), [number, 0, 0])
+        slices[-1][1] += 1
         if not failed:
             return False
-        self._slices[-1][2] += 1
-        runs, errors = (sum(each[i] for each in list(self._slices)) for i in (1, 2))
+        slices[-1][2] += 1
+        runs, errors = (sum(each[i] for each in slices) for i in (1, 2))
         if errors < circuit.errors or errors < circuit.share * runs:
             return False
         self.tripped_at, self._open_until = now, now + circuit.cool_down_s
@@ -132,7 +131,7 @@ class Circuits:
             return self._breakers.setdefault(key, breaker) if len(self._breakers) < MOST else breaker
         if breaker.circuit != circuit:
             breaker.circuit = circuit
-            breaker._slices.clear()  # noqa: SLF001  # of this module: they may be of another length
+            breaker._slices = ()  # noqa: SLF001  # of this module: they may be of another length
         return breaker
 
     def ended(self, key: str, breaker: Breaker, ending: Ending, began_at: float) -> None:

@@ -118,6 +118,10 @@ class Ruleset:
         elif (breaker := self.circuits.tripped_of(key)) is not None:
             breaker.close()
 
+    def tripped(self) -> dict[str, float]:
+        """Return the flags whose circuit is tripped, and since when (monotonic seconds); none that are deleted."""
+        return {key: at for key, at in self.circuits.tripped().items() if key in self.live}
+
     def drain_usage(self) -> list[UsageCount]:
         """Return what was counted since the last call."""
         return self.usage.drain(self.live)

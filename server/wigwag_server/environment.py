@@ -269,7 +269,9 @@ class Environment:
             try:
                 answer = await self._store.commit(self.name, cursor.epoch, commit, entry)
                 made = isinstance(answer, Conflict) and await self._made(cursor, commit, answer)
-            except StoreRefused:
+            except StoreRefused as error:
+                if in_doubt:  # this offer was refused, and an earlier one may have been taken
+                    raise StoreUnavailable(str(error)) from error
                 raise  # it will not be otherwise in a moment
             except StoreUnavailable:
                 in_doubt = True

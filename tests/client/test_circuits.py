@@ -1,6 +1,9 @@
 """Circuits: a flag goes off in one process when the code behind it fails too often there, and comes back carefully."""
 
+import itertools
 import logging
+import sys
+import threading
 from contextlib import suppress
 from typing import Any
 
@@ -11,7 +14,9 @@ from tests.proto import strategies
 from wigwag import Circuit, Reason
 from wigwag.flags import Flags
 from wigwag.testing import FakeFlags
+from wigwag_proto.circuit import Breaker
 from wigwag_proto.context import Context
+from wigwag_proto.runs import Ending
 
 CIRCUIT = Circuit(errors=3, within_s=10, share=0.5, cool_down_s=60)
 COOL_DOWN_S = 61.0
@@ -220,3 +225,40 @@ def test_it_is_logged_once_and_stands_in_the_status(caplog: pytest.LogCaptureFix
     assert not flags.status.tripped
     assert flags.is_enabled("f")
     assert caplog.records[-1].getMessage().startswith("flag 'f' is decided as usual again")
+
+
+def test_a_flag_that_is_deleted_while_it_is_tripped_is_not_told_of_and_is_off_when_it_comes_back() -> None:
+    world = tripped()
+    assert list(world.ruleset.tripped()) == ["f"]
+    world.put("f", None)
+    assert world.ruleset.tripped() == {}
+    world.put("f", ON)
+    assert list(world.ruleset.tripped()) == ["f"]
+    assert not world.flags.is_enabled("f")
+
+
+def test_threads_that_end_runs_while_a_circuit_closes_meet_no_error_of_it() -> None:
+    breaker = Breaker(CIRCUIT, itertools.count().__next__)  # each run is in a slice of its own
+    met: list[Exception] = []
+    begun = threading.Barrier(3)
+
+    def end_runs() -> None:
+        begun.wait()
+        try:
+            for _ in range(60_000):
+                breaker.ended(Ending.SUCCESS, 0.0)
+        except Exception as error:  # noqa: BLE001  # whatever it is, an app would meet it
+            met.append(error)
+
+    threads = [threading.Thread(target=end_runs) for _ in range(2)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        begun.wait()
+        while any(thread.is_alive() for thread in threads):
+            breaker.close()
+    finally:
+        sys.setswitchinterval(interval)
+    assert met == []

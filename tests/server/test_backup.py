@@ -1,6 +1,7 @@
 """Backups and what is restored of them, with real stores of both kinds."""
 
 import io
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from tests.support.server import Server, running
 from tests.support.waiting import until
 from wigwag_proto.audit import AuditQuery, Author, Recorded, Touched, entry_data, make_entry
 from wigwag_proto.commit import Change, Commit, Cursor, Epoch
+from wigwag_proto.replica import Replica
 from wigwag_server.backup.backing_up import NotRestored, back_up, restore
 from wigwag_server.backup.backup_file import BadBackup, Begun, Line, Record, Writer, check, read
 from wigwag_server.backup.target import open_source, open_target
 from wigwag_server.store.sqlite import StoreInUse
+from wigwag_server.store.store import Accepted
 
 STORES = ("sqlite", "redis")
 
@@ -112,6 +115,29 @@ async def test_a_client_that_holds_a_later_state_takes_the_restored_one(
         async with server.client(cache_dir=tmp_path / "cache") as client:
             await until(lambda: client.is_enabled("checkout"), "what was restored")
             assert not client.is_enabled("later")
+
+
+@pytest.mark.parametrize("kind", STORES)
+async def test_a_backup_that_is_restored_twice_is_taken_twice_also_where_clocks_were_ahead(
+    kind: str, urls: dict[str, str], tmp_path: Path
+) -> None:
+    backup = tmp_path / "flags.backup"
+    with backup.open("wb") as file:
+        writer = Writer(file, version="0.1.0", at=1)
+        writer.write(Begun("production", Cursor(Epoch(round(time.time() * 1000) + 86_400_000, "ab"), 1, "h"), 1))
+        writer.end()
+    app = Replica("production")
+    for number in range(3):
+        await restore_from(backup, urls[kind], tmp_path / f"aside{number}")
+        store = (target := await open_target(urls[kind])).store
+        state = await store.load("production")
+        assert state is not None
+        assert app.load(state), number
+        assert app.cursor is not None
+        commit = Commit(2, app.cursor.head, f"h{number}", 1, (Change("flag", "later", {"enabled": True}),))
+        assert isinstance(await store.commit("production", app.cursor.epoch, commit), Accepted)
+        app.apply(app.cursor.epoch, commit)
+        await target.close()
 
 
 @pytest.mark.parametrize("kind", [*STORES, "cluster"])

@@ -80,6 +80,7 @@ async def restore(target: Target, path: Path, *, set_aside: Path | None = None) 
                 "which writes a backup of what is there and takes it out"
             )
         await back_up(store, set_aside)
+    replaced = {name: cursor.epoch.generation for name in present if (cursor := (await store.head(name)).cursor)}
     tally = Tally()
     written: list[str] = []
     try:
@@ -90,7 +91,7 @@ async def restore(target: Target, path: Path, *, set_aside: Path | None = None) 
             if isinstance(line, Begun):
                 if filling is not None:
                     await filling.finish()
-                filling = _Filling(target, line, tally)
+                filling = _Filling(target, line, tally, replaced.get(line.environment, 0))
                 written.append(line.environment)
             elif filling is not None:
                 await filling.take(line)
@@ -108,8 +109,10 @@ async def restore(target: Target, path: Path, *, set_aside: Path | None = None) 
 class _Filling:
     """One environment that a backup is put into."""
 
-    def __init__(self, target: Target, begun: Begun, tally: Tally) -> None:
+    def __init__(self, target: Target, begun: Begun, tally: Tally, replaced: int) -> None:
+        """`replaced` is the generation of the history that was there before; 0 where there was none."""
         self._target = target
+        self._replaced = replaced
         self._begun = begun
         self._tally = tally
         self._records: dict[str, dict[str, object]] = {}
@@ -132,7 +135,8 @@ class _Filling:
         if self._entries:
             await self._put_entries()
         begun = self._begun
-        await _begin(self._target.store, Snapshot(begun.environment, begun.cursor, begun.at, self._records))
+        snapshot = Snapshot(begun.environment, begun.cursor, begun.at, self._records)
+        await _begin(self._target.store, snapshot, self._replaced)
         self._tally.environments += 1
 
     async def _put_entries(self) -> None:
@@ -140,14 +144,16 @@ class _Filling:
         self._entries = []
 
 
-async def _begin(store: Store, snapshot: Snapshot) -> None:
+async def _begin(store: Store, snapshot: Snapshot, replaced: int) -> None:
+    """Begin a history that outranks that of the backup, and the one in whose place it comes."""
     now_ms = round(time.time() * 1000)
-    epoch = Epoch(now_ms, secrets.token_hex(4))
-    begin = Begin(epoch, secrets.token_hex(8), now_ms)
-    head = await store.settle(snapshot.environment, snapshot, begin)
-    if head.cursor == snapshot.cursor:
-        head = await store.renew(snapshot.environment, snapshot.cursor, epoch)
-    if not head.settled or head.cursor is None or head.cursor.epoch.generation <= snapshot.cursor.epoch.generation:
+    # Either of them may have been begun by a clock that was ahead of this one.
+    least = max(snapshot.cursor.epoch.generation, replaced)
+    epoch = Epoch(max(now_ms, least + 1), secrets.token_hex(4))
+    head = await store.settle(snapshot.environment, snapshot, Begin(epoch, secrets.token_hex(8), now_ms))
+    if head.cursor is not None and head.cursor.epoch.generation <= least:
+        head = await store.renew(snapshot.environment, head.cursor, epoch)
+    if not head.settled or head.cursor is None or head.cursor.epoch.generation <= least:
         raise StoreUnavailable(f"{snapshot.environment} did not begin a new history: the store is at {head.cursor}")
 
 

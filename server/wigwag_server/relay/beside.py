@@ -9,6 +9,7 @@ acknowledged to a client once it is in the store, however many relays are betwee
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from io import BytesIO
 from typing import TypeVar
 
 import aiohttp
@@ -20,8 +21,10 @@ from wigwag_proto.http_feed_io import Upstream
 from wigwag_proto.telemetry import Instance
 from wigwag_server.instances.roster import Changes, Confirmation, Look, ServerNote, Tripped
 from wigwag_server.relay.beside_bodies import (
+    LONGEST_AGO_US,
     BatchBody,
     ConfirmationBody,
+    CountBody,
     FreezeBody,
     RelayedAnswer,
     RelayedBody,
@@ -33,7 +36,8 @@ from wigwag_server.usage.usage_store import Batch, Buckets, Size, Unknown
 
 PATH = "/v1/relayed"
 PIECE = 1000  # of what is sent at a time: far below what a body may hold
-PIECE_BYTES = 256 * 1024  # of batches; one alone has up to a thousand rows
+PIECE_BYTES = 256 * 1024  # of batches; one alone may be larger
+TRIPPED_PIECE = 100  # of instances, each of which may have a hundred tripped circuits
 Item = TypeVar("Item")
 
 
@@ -57,7 +61,7 @@ class UpstreamSide:
             )
         try:
             async with self._session.post(
-                upstream.at(PATH), data=msgspec.json.encode(body), allow_redirects=False
+                upstream.at(PATH), data=BytesIO(msgspec.json.encode(body)), allow_redirects=False
             ) as response:
                 data = await response.read()
                 if response.status != 200:
@@ -110,19 +114,24 @@ class UpstreamRoster:
         self, environment: str, epoch: str, revision: int, heard_ago_us: int, own: Sequence[str] = ()
     ) -> None:
         """Have the roster kept as it is; the upstream, which heard of it before, has most likely done so."""
-        freeze = FreezeBody(epoch, revision, heard_ago_us, tuple(own[:PIECE]))
-        await self._side.send(RelayedBody(environment=environment, freeze=freeze))
+        freeze = FreezeBody(epoch, revision, _ago(heard_ago_us))
+        for some in _pieces(own, PIECE) if own else ((),):
+            body = structs.replace(freeze, own=tuple(some))
+            await self._side.send(RelayedBody(environment=environment, freeze=body))
 
     async def confirm(self, environment: str, confirmations: Sequence[Confirmation]) -> None:
         """Send who has what in force."""
         for some in _pieces(confirmations, PIECE):
-            bodies = tuple(ConfirmationBody(each.instance, each.cursor, each.ago_us) for each in some)
+            bodies = tuple(ConfirmationBody(each.instance, each.cursor, _ago(each.ago_us)) for each in some)
             await self._side.send(RelayedBody(environment=environment, confirm=bodies))
 
     async def trip(self, environment: str, tripped: Sequence[Tripped]) -> None:
         """Send which circuits are tripped."""
-        for some in _pieces(tripped, PIECE):
-            bodies = tuple(TrippedBody(each.instance, dict(each.ago_us)) for each in some)
+        for some in _pieces(tripped, TRIPPED_PIECE):
+            bodies = tuple(
+                TrippedBody(each.instance, {flag: _ago(ago_us) for flag, ago_us in each.ago_us.items()})
+                for each in some
+            )
             await self._side.send(RelayedBody(environment=environment, tripped=bodies))
 
     async def look(self, environment: str, revision: int | None = None) -> Look:
@@ -173,7 +182,8 @@ def _by_size(batches: Sequence[Batch]) -> Iterator[tuple[BatchBody, ...]]:
     piece: list[BatchBody] = []
     size = 0
     for batch in batches:
-        body = msgspec.convert(msgspec.to_builtins(batch), BatchBody)
+        counts = tuple(CountBody(each.flag, each.series, each.amount) for each in batch.counts)
+        body = BatchBody(batch.instance, batch.number, counts, dict(batch.unknown))
         size += len(msgspec.json.encode(body))
         if piece and size > PIECE_BYTES:
             yield tuple(piece)
@@ -181,6 +191,10 @@ def _by_size(batches: Sequence[Batch]) -> Iterator[tuple[BatchBody, ...]]:
         piece.append(body)
     if piece:
         yield tuple(piece)
+
+
+def _ago(ago_us: int) -> int:
+    return min(ago_us, LONGEST_AGO_US)
 
 
 def _pieces(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

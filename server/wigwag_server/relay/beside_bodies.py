@@ -5,12 +5,21 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from wigwag_proto.telemetry import TRIPPED_LIMIT, Instance, InstanceId, Name, Number
+from wigwag_proto.runs import BOUNDS_S
+from wigwag_proto.telemetry import ROWS_LIMIT, TRIPPED_LIMIT, Instance, InstanceId, Name, Number
 from wigwag_server.instances.roster import Changes, Confirmation, ServerNote, Tripped, Via
 from wigwag_server.usage.usage_store import Batch
 
 MOST = 5000
-Ago = Annotated[int, Meta(ge=0, le=86_400_000_000)]
+# One batch of an app cannot be parted, since it is counted by its number: this is more than the largest takes.
+LARGEST_BODY = 8 * 1024 * 1024
+# As long ago as an app may say, in µs. What cannot be told would be in the way of all that is told with it.
+LONGEST_AGO_US = 2**47 * 1000
+# A row of decisions makes one count; one of outcomes the calls, the errors, their time, and each of the durations.
+MOST_COUNTS = ROWS_LIMIT * (1 + 3 + len(BOUNDS_S) + 1)
+# Rows of an app may all be about the same, and are one count then.
+Amount = Annotated[int, Meta(ge=0, le=ROWS_LIMIT * 2**47)]
+Ago = Annotated[int, Meta(ge=0, le=LONGEST_AGO_US)]
 Ids = Annotated[tuple[InstanceId, ...], Meta(max_length=MOST)]
 
 
@@ -49,8 +58,8 @@ class CountBody(msgspec.Struct, frozen=True):
     """So many more of one sort of decision on a flag."""
 
     flag: Name
-    series: Annotated[str, Meta(max_length=512)]
-    amount: Annotated[int, Meta(ge=1, le=2**47)]
+    series: Annotated[str, Meta(max_length=1024)]
+    amount: Amount
 
 
 class BatchBody(msgspec.Struct, frozen=True):
@@ -58,8 +67,8 @@ class BatchBody(msgspec.Struct, frozen=True):
 
     instance: InstanceId
     number: Number
-    counts: Annotated[tuple[CountBody, ...], Meta(max_length=10_000)] = ()
-    unknown: Annotated[dict[Name, Number], Meta(max_length=1000)] = {}
+    counts: Annotated[tuple[CountBody, ...], Meta(max_length=MOST_COUNTS)] = ()
+    unknown: Annotated[dict[Name, Amount], Meta(max_length=ROWS_LIMIT)] = {}
 
 
 class RelayedBody(msgspec.Struct, frozen=True, rename="camel", kw_only=True):

@@ -178,12 +178,14 @@ class RedisStore:
 
     async def _wait_for_all(self, one: Redis, environment: str) -> None:
         """Wait for what was written before, over whichever connection: it is before what is written here."""
-        await one.hincrby(_key(environment, "state"), "waits", 1)
+        with _no_refusal():
+            await one.hincrby(_key(environment, "state"), "waits", 1)
         await self._wait(one)
 
     async def _wait(self, one: Redis) -> None:
         """Wait until enough replicas have what is written. Else the commit is made, but must not count as safe."""
-        reached = await one.wait(self._wait_replicas, REPLICATED_MS)
+        with _no_refusal():
+            reached = await one.wait(self._wait_replicas, REPLICATED_MS)
         if reached < self._wait_replicas:
             raise StoreUnavailable(f"only {reached} of {self._wait_replicas} replicas of Redis have taken the commit")
 
@@ -337,3 +339,12 @@ def _errors() -> Iterator[None]:
         raise StoreRefused(f"Redis: {error}") from error
     except UNUSABLE as error:
         raise StoreUnavailable(f"Redis: {str(error) or type(error).__name__}") from error
+
+
+@contextmanager
+def _no_refusal() -> Iterator[None]:
+    """Raise StoreUnavailable for an error of Redis: what is waited for is made, or may be, whatever it says."""
+    try:
+        yield
+    except ResponseError as error:
+        raise StoreUnavailable(f"Redis: {error}") from error

@@ -1,4 +1,4 @@
-"""What goes on by itself, as the overview shows it: each ramp, where it is, and how it is judged. Pure."""
+"""What goes on by itself, as the overview shows it: each ramp, where it is, and what comes next. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +14,6 @@ SHORTEST_MS, LONGEST_MS = HOUR_MS, 30 * DAY_MS
 GOES_ON = ("running", "paused")
 # What a guard has made of a ramp, and what the history of the flag calls that.
 ENDED = {"rolledBack": "rollout.rollback", "killed": "rollout.kill"}
-LABELS = {"running": "Running", "paused": "Paused", "rolledBack": "Rolled back", "killed": "Killed"}
-LOOKS = {"running": "running", "paused": "held", "rolledBack": "damaged", "killed": "killed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +22,6 @@ class Going:
 
     flag: str
     plain: Plain
-
-    @property
-    def label(self) -> str:
-        """What has become of it."""
-        return LABELS[self.plain["status"]]
-
-    @property
-    def look(self) -> str:
-        """The class of that."""
-        return LOOKS[self.plain["status"]]
 
     @property
     def stage(self) -> str:
@@ -53,17 +41,6 @@ class Going:
         """When that is due (Unix ms); None where it is not a matter of time."""
         due = self.plain["status"] == "running" and self.plain["stageAt"] and self.plain["nextInMs"]
         return self.plain["stageAt"] + self.plain["intervalMs"] if due else None
-
-    @property
-    def verdict(self) -> str:
-        """How it is judged, or why it does not go on, in a sentence."""
-        if reason := str(self.plain["reason"]):
-            return f"{reason[:1].upper()}{reason[1:]}."
-        if self.plain["guard"] is None:
-            return "No guard: it goes by time alone."
-        if waits := self.plain.get("waitsFor"):
-            return f"Too little to judge yet: {waits}."
-        return "Its guard finds nothing against it."
 
 
 def reaches_back(rollouts: Sequence[Plain], now_ms: float) -> float:

@@ -9,7 +9,7 @@ from wigwag_proto.codec import encode
 from wigwag_proto.errors import StoreUnavailable
 from wigwag_server.auth.keys import KeyKind
 from wigwag_server.problems import Problem
-from wigwag_server.relay.beside_bodies import RelayedAnswer, RelayedBody
+from wigwag_server.relay.beside_bodies import LARGEST_BODY, RelayedAnswer, RelayedBody
 from wigwag_server.services import SERVICES, Services
 from wigwag_server.web.operation import operation
 
@@ -26,7 +26,8 @@ async def relayed(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     key = services.guard.admit(request, KeyKind.RELAY)
     try:
-        body = msgspec.json.decode(await request.read(), type=RelayedBody)
+        data = await request.clone(client_max_size=LARGEST_BODY).read()
+        body = msgspec.json.decode(data, type=RelayedBody)
     except msgspec.MsgspecError as error:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"Nothing of it was taken in: {error}.") from None
     if body.environment not in key.scope.environments:
