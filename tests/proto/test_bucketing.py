@@ -107,10 +107,11 @@ def test_a_thousandth_of_a_percent_takes_in_some_and_few() -> None:
 
 
 @pytest.mark.parametrize("user", ["\ud800", "a\udfffb", "x" * 10_000, "é" * 10_000, "\x00", ""])
-def test_strange_ids_have_a_bucket(user: str) -> None:
+def test_strange_ids_and_keys_have_a_bucket(user: str) -> None:
     assert bucket(b"f:", user, ROLLOUT_SEED) == bucket_of("f", user, ROLLOUT_SEED)
     flags = flags_of({"f": {"enabled": True, "rolloutPercentage": 50}}, {})
     assert flags.is_enabled("f", user_id=user) is (bucket_of("f", user, 0) < 50_000)
+    assert bucket(hash_prefix(user), "u", ROLLOUT_SEED) == bucket_of(user, "u", ROLLOUT_SEED)
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,11 @@ def test_an_aware_datetime_is_an_instant_and_a_naive_one_is_none() -> None:
     assert instant(datetime.max.replace(tzinfo=timezone(-timedelta(hours=23)))) is not None
 
 
+def test_an_instant_is_counted_from_1970() -> None:
+    assert instant("1970-01-01T00:00:00.000000001Z") == 1
+    assert instant(datetime(1970, 1, 1, microsecond=1, tzinfo=UTC)) == 1000
+
+
 @given(st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-7))])))
 def test_the_text_of_a_datetime_is_the_same_instant(moment: datetime) -> None:
     assert instant(moment.isoformat()) == instant(moment)
