@@ -1,5 +1,6 @@
 """Bucketing: stable, uniform, and indifferent to strange ids."""
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -98,6 +99,11 @@ def test_weights_of_1_1_98_give_these_shares() -> None:
         next(i for i, v in enumerate(limits) if (bucket(b"f:", f"u{n}", 1) or 0) < v) for n in range(50_000)
     )
     assert chi_square([counts[i] for i in range(3)], [0.01, 0.01, 0.98]) < CHI_SQUARE[2]
+
+
+def test_a_weight_that_is_not_finite_counts_as_0() -> None:
+    assert split_limits([math.inf, 1]) == (0, BUCKETS)
+    assert split_limits([math.nan, 1]) == (0, BUCKETS)
 
 
 def test_a_thousandth_of_a_percent_takes_in_some_and_few() -> None:

@@ -86,6 +86,8 @@ def test_an_aware_datetime_is_an_instant_and_a_naive_one_is_none() -> None:
     assert not matches("before", "2026-01-31T09:00:00Z", datetime(2026, 1, 31, 14, 30, tzinfo=east))
     assert not matches("before", "2026-01-31T09:00:00Z", datetime(2020, 1, 1))  # noqa: DTZ001
     assert not matches("before", "2026-01-31T09:00:00Z", date(2020, 1, 1))
+    assert instant(datetime(2020, 1, 1)) is None  # noqa: DTZ001
+    assert instant(date(2020, 1, 1)) is None
     assert instant(datetime.max.replace(tzinfo=timezone(-timedelta(hours=23)))) is not None
 
 
