@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from wigwag_proto.commit import Change, Commit, Cursor, Epoch
-from wigwag_proto.replica import HEADS, Ancestry, Applied, Replica
+from wigwag_proto.replica import HEADS, Ancestry, Applied, Replica, revived_since
 from wigwag_proto.snapshot import Snapshot
 
 keys = st.sampled_from(["a", "b", "c"])
@@ -162,3 +163,8 @@ def test_it_remembers_the_states_that_it_came_through_lately_and_no_more() -> No
     assert replica.ancestry(Cursor(EPOCH, 3, "h3")) is Ancestry.UNKNOWN
     assert replica.ancestry(Cursor(EPOCH, 4, "h4")) is Ancestry.PAST
     assert replica.ancestry(Cursor(EPOCH, 4, "x4")) is Ancestry.OTHER
+
+
+@pytest.mark.parametrize("revival", [None, "garbage", {}, {"at": None}, {"at": "9"}])
+def test_a_damaged_revival_revives_nothing(revival: Any) -> None:
+    assert not revived_since(revival, 1)
