@@ -91,6 +91,7 @@ def test_a_start_listens_and_loads() -> None:
     assert bench.step(HeadRead(cursor(3), bench.now)) == [ReadSnapshot()]
     assert bench.step(SnapshotRead(snapshot(3))) == [Loaded()]
     assert bench.standing() is Standing.FOLLOWED
+    assert bench.wait(0.25) == [ReadHead()]
 
 
 def test_a_store_without_a_log_is_settled_before_anything_is_loaded() -> None:
@@ -241,7 +242,7 @@ def test_an_answer_that_was_overtaken_by_a_commit_proves_what_was_when_it_was_as
     """On a link of 100 ms each way, with a commit in each round trip, every answer is one of these."""
     bench = following(3)
     for revision in range(4, 20):
-        bench.wait(0.25)
+        assert bench.wait(0.25) == [ReadHead()]
         asked_at = bench.now
         bench.now += 0.1
         bench.step(CommitMade(EPOCH, commit(revision)))
@@ -331,6 +332,32 @@ def test_a_branch_that_the_store_has_left_again_overrules_nothing() -> None:
     later = Cursor(Epoch(101, "l"), 3, "h3")
     bench.step(HeadRead(later, bench.now, parent=cursor(3)))
     assert bench.step(SnapshotRead(Snapshot("production", later, 9, {}))) == [Loaded()]
+
+
+def test_a_new_history_with_another_state_of_the_same_revision_overrules() -> None:
+    bench = following(3)
+    records = bench.follower.replica.records
+    later = Cursor(Epoch(101, "l"), 3, "other")
+    bench.step(HeadRead(later, bench.now, parent=cursor(3, "other")))
+    overruled = Overruled(cursor(3), records)
+    assert bench.step(SnapshotRead(Snapshot("production", later, 9, {}))) == [overruled, Loaded()]
+
+
+def test_a_later_history_is_read_as_soon_as_there_is_anything_in_it_or_nothing_here() -> None:
+    for mine, theirs in ((3, 1), (0, 0)):
+        assert following(mine).step(HeadRead(Cursor(Epoch(101, "l"), theirs, "x"), 1000.0)) == [ReadSnapshot()]
+    assert following(1).step(HeadRead(Cursor(Epoch(101, "l"), 0, "x"), 1000.0)) == [Settle()]
+
+
+def test_a_store_that_was_settled_empty_without_it_is_neither_taken_nor_followed() -> None:
+    bench = following(3)
+    wiped = Cursor(Epoch(999, "wiped"), 0, "w")
+    bench.wait(0.25)
+    assert bench.step(HeadRead(wiped, bench.now)) == [Settle()]
+    assert bench.step(SettleAnswered(HeadRead(wiped, bench.now))) == [ReadSnapshot()]
+    assert bench.step(SnapshotRead(Snapshot("production", wiped, 9, {}))) == []
+    assert bench.follower.replica.cursor == cursor(3)
+    assert bench.follower.degraded(bench.now)
 
 
 def test_a_store_that_was_offered_more_and_keeps_to_less_is_not_asked_again_for_ever() -> None:
