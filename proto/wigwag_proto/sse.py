@@ -34,9 +34,7 @@ class SseParser:
         self._skip_lf = False  # the last line ended in CR: an LF that follows belongs to it
         self._event = ""
         self._data: list[str] = []
-        self._id = ""
-        self.last_event_id = ""
-        self.retry_ms: int | None = None
+        self._id = ""  # the latest, also when its block had no data
 
     def feed(self, chunk: bytes) -> list[SseEvent]:
         """Take the next bytes and return the events that they complete.
@@ -66,14 +64,14 @@ class SseParser:
         if not pieces:
             self._pending += rest
             return []
-        self._skip_lf = not rest and chunk.endswith(b"\r")
+        self._skip_lf = chunk.endswith(b"\r")
         pieces[0] = bytes(self._pending) + pieces[0]
         self._pending = bytearray(rest)
         return pieces
 
     def _without_bom(self, chunk: bytes) -> bytes:
         begun = bytes(self._pending) + chunk
-        if len(begun) < len(BOM) and BOM.startswith(begun):
+        if BOM.startswith(begun):
             self._pending = bytearray(begun)
             return b""
         self._at_start = False
@@ -87,16 +85,12 @@ class SseParser:
             self._data.append(value)
         elif name == "event":
             self._event = value
-        elif name == "id":
-            if "\0" not in value:
-                self._id = value
-        elif name == "retry" and value.isascii() and value.isdigit():
-            self.retry_ms = int(value)
+        elif name == "id" and "\0" not in value:
+            self._id = value
 
     def _dispatch(self, events: list[SseEvent]) -> None:
-        self.last_event_id = self._id
         if self._data:
-            events.append(SseEvent(self._event or "message", "\n".join(self._data), self.last_event_id))
+            events.append(SseEvent(self._event or "message", "\n".join(self._data), self._id))
         self._event = ""
         self._data = []
         self._event_bytes = 0

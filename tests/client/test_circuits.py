@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import math
 import sys
 import threading
 from contextlib import suppress
@@ -110,8 +111,9 @@ def test_who_was_let_through_and_never_ran_does_not_keep_others_out_for_ever() -
     world = tripped()
     world.clock.now += COOL_DOWN_S
     assert world.flags.is_enabled("f")
+    world.clock.now += 4.5
     assert not world.flags.is_enabled("f")
-    world.clock.now += 5.0
+    world.clock.now += 0.5
     assert world.flags.is_enabled("f")
 
 
@@ -179,11 +181,11 @@ def test_it_shows_through_to_flags_bound_before_and_an_edit_does_not_end_it() ->
     assert not bound.is_enabled("f")
     world.put("f", {**ON, "description": "edited"})
     assert not world.flags.is_enabled("f")
-    while_tripped = world.flags.bind()
+    while_tripped = [world.flags.bind(), world.flags.bind(user_id="u1"), world.flags.bind(user_id="u2")]
     world.clock.now += COOL_DOWN_S
     run(world.flags, fails=False)
     assert bound.is_enabled("f")
-    assert while_tripped.is_enabled("f")
+    assert all(each.is_enabled("f") for each in while_tripped)
     assert world.flags.bind(user_id="u").is_enabled("f")
 
 
@@ -204,11 +206,26 @@ def test_an_attribute_that_cannot_be_compared_lets_no_crowd_through() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"errors": 0}, {"share": 1.5}, {"within_s": 0}, {"within_s": 1e9}, {"cool_down_s": -1}]
+    "wrong",
+    [
+        {"errors": 0},
+        {"share": 1.5},
+        {"share": -0.1},
+        {"within_s": 0},
+        {"within_s": 86_401},
+        {"within_s": math.nan},
+        {"cool_down_s": -1},
+    ],
 )
 def test_a_circuit_that_makes_no_sense_is_refused_where_it_is_written(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="a circuit needs"):
         Circuit(**wrong)
+
+
+def test_a_circuit_is_as_documented_where_nothing_is_said_and_may_go_to_the_limits() -> None:
+    assert Circuit() == Circuit(errors=5, within_s=30, share=0.5, cool_down_s=60)
+    for share in (0, 1):
+        assert Circuit(errors=1, within_s=86_400, share=share, cool_down_s=0).share == share
 
 
 def test_it_is_logged_once_and_stands_in_the_status(caplog: pytest.LogCaptureFixture) -> None:

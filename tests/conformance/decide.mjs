@@ -60,7 +60,7 @@ export function rolloutLimit(percentage) {
 export function splitLimits(weights) {
   const counted = weights.map((weight) => (Number.isFinite(Number(weight)) && weight > 0 ? Number(weight) : 0));
   const sum = counted.reduce((before, weight) => before + weight, 0);
-  if (!(sum > 0)) return [];
+  if (!(sum > 0 && Number.isFinite(sum))) return [];
   let reached = 0;
   return counted.map((weight) => Math.floor(((reached += weight) / sum) * 100000 + 0.5));
 }

@@ -1,5 +1,6 @@
 """Bucketing: stable, uniform, and indifferent to strange ids."""
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -100,6 +101,11 @@ def test_weights_of_1_1_98_give_these_shares() -> None:
     assert chi_square([counts[i] for i in range(3)], [0.01, 0.01, 0.98]) < CHI_SQUARE[2]
 
 
+def test_a_weight_that_is_not_finite_counts_as_0() -> None:
+    assert split_limits([math.inf, 1]) == (0, BUCKETS)
+    assert split_limits([math.nan, 1]) == (0, BUCKETS)
+
+
 def test_a_thousandth_of_a_percent_takes_in_some_and_few() -> None:
     flags = flags_of({"f": {"enabled": True, "rolloutPercentage": 0.001}}, {})
     taken_in = sum(flags.is_enabled("f", user_id=f"u{n}") for n in range(500_000))
@@ -107,10 +113,11 @@ def test_a_thousandth_of_a_percent_takes_in_some_and_few() -> None:
 
 
 @pytest.mark.parametrize("user", ["\ud800", "a\udfffb", "x" * 10_000, "é" * 10_000, "\x00", ""])
-def test_strange_ids_have_a_bucket(user: str) -> None:
+def test_strange_ids_and_keys_have_a_bucket(user: str) -> None:
     assert bucket(b"f:", user, ROLLOUT_SEED) == bucket_of("f", user, ROLLOUT_SEED)
     flags = flags_of({"f": {"enabled": True, "rolloutPercentage": 50}}, {})
     assert flags.is_enabled("f", user_id=user) is (bucket_of("f", user, 0) < 50_000)
+    assert bucket(hash_prefix(user), "u", ROLLOUT_SEED) == bucket_of(user, "u", ROLLOUT_SEED)
 
 
 @pytest.mark.parametrize(

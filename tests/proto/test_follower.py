@@ -91,6 +91,7 @@ def test_a_start_listens_and_loads() -> None:
     assert bench.step(HeadRead(cursor(3), bench.now)) == [ReadSnapshot()]
     assert bench.step(SnapshotRead(snapshot(3))) == [Loaded()]
     assert bench.standing() is Standing.FOLLOWED
+    assert bench.wait(0.25) == [ReadHead()]
 
 
 def test_a_store_without_a_log_is_settled_before_anything_is_loaded() -> None:
@@ -157,6 +158,53 @@ def test_a_feed_that_is_only_a_little_slower_than_the_comparison_is_kept() -> No
     assert bench.step(HeadRead(cursor(4), bench.now)) == []
 
 
+def test_an_earlier_commit_does_not_tell_of_the_one_that_the_feed_owes() -> None:
+    for heard, kept in ((commit(4), False), (commit(5), True)):
+        bench = following(3)
+        bench.wait(0.25)
+        bench.step(HeadRead(cursor(5), bench.now))
+        bench.step(CommitsRead(EPOCH, (commit(4), commit(5))))
+        bench.step(CommitHeard(EPOCH, heard))
+        bench.wait(0.25)
+        assert bench.step(HeadRead(cursor(5), bench.now)) == ([] if kept else [CloseFeed(1), OpenFeed(2)])
+
+
+def test_a_feed_is_given_the_whole_time_however_often_the_store_is_asked() -> None:
+    bench = following(3)
+    bench.wait(0.25)
+    bench.step(HeadRead(cursor(4), bench.now))
+    bench.step(CommitsRead(EPOCH, (commit(4),)))
+    bench.now += 0.2
+    assert bench.step(ClientClaims(cursor(4))) == [ReadHead()]
+    assert bench.step(HeadRead(cursor(4), bench.now)) == []
+
+
+def test_a_feed_that_is_not_open_is_not_blamed() -> None:
+    restarted, lost = Bench(), following(3)
+    restarted.follower.replica.load(snapshot(3))
+    restarted.step(Start())
+    lost.step(FeedLost(1, "connection lost"))
+    lost.wait(0.25)
+    for bench in (restarted, lost):
+        bench.step(HeadRead(cursor(4), bench.now))
+        bench.step(CommitsRead(EPOCH, (commit(4),)))
+        bench.wait(0.25)
+        assert bench.step(HeadRead(cursor(4), bench.now)) == []
+
+
+def test_the_head_is_compared_as_soon_as_a_feed_is_open() -> None:
+    bench = following(3)
+    bench.step(FeedLost(1, "connection lost"))
+    assert bench.step(FeedOpened(1)) == [ReadHead()]
+    assert bench.step(FeedOpened(1)) == []  # it is being read
+
+
+def test_a_tick_that_comes_early_does_nothing() -> None:
+    bench = following(3)
+    bench.step(FeedLost(1, "connection lost"))
+    assert bench.step(Tick()) == []
+
+
 def test_a_gap_in_the_feed_is_looked_into_at_once() -> None:
     bench = following(3)
     assert bench.step(CommitHeard(EPOCH, commit(5))) == [ReadHead()]
@@ -194,7 +242,7 @@ def test_an_answer_that_was_overtaken_by_a_commit_proves_what_was_when_it_was_as
     """On a link of 100 ms each way, with a commit in each round trip, every answer is one of these."""
     bench = following(3)
     for revision in range(4, 20):
-        bench.wait(0.25)
+        assert bench.wait(0.25) == [ReadHead()]
         asked_at = bench.now
         bench.now += 0.1
         bench.step(CommitMade(EPOCH, commit(revision)))
@@ -274,6 +322,55 @@ def test_a_log_with_another_commit_in_the_place_of_one_that_is_held_is_a_diverge
     assert [type(action) for action in actions] == [Overruled, Loaded]
 
 
+def test_a_branch_that_the_store_has_left_again_overrules_nothing() -> None:
+    bench = following(3)
+    bench.wait(0.25)
+    bench.step(HeadRead(cursor(9, "other"), bench.now))
+    bench.step(CommitsRead(EPOCH, None, branched=True))
+    bench.step(HeadRead(cursor(3), bench.now))
+    assert bench.standing() is Standing.FOLLOWED
+    later = Cursor(Epoch(101, "l"), 3, "h3")
+    bench.step(HeadRead(later, bench.now, parent=cursor(3)))
+    assert bench.step(SnapshotRead(Snapshot("production", later, 9, {}))) == [Loaded()]
+
+
+def test_a_new_history_with_another_state_of_the_same_revision_overrules() -> None:
+    bench = following(3)
+    records = bench.follower.replica.records
+    later = Cursor(Epoch(101, "l"), 3, "other")
+    bench.step(HeadRead(later, bench.now, parent=cursor(3, "other")))
+    overruled = Overruled(cursor(3), records)
+    assert bench.step(SnapshotRead(Snapshot("production", later, 9, {}))) == [overruled, Loaded()]
+
+
+def test_a_later_history_is_read_as_soon_as_there_is_anything_in_it_or_nothing_here() -> None:
+    for mine, theirs in ((3, 1), (0, 0)):
+        assert following(mine).step(HeadRead(Cursor(Epoch(101, "l"), theirs, "x"), 1000.0)) == [ReadSnapshot()]
+    assert following(1).step(HeadRead(Cursor(Epoch(101, "l"), 0, "x"), 1000.0)) == [Settle()]
+
+
+def test_a_store_that_was_settled_empty_without_it_is_neither_taken_nor_followed() -> None:
+    bench = following(3)
+    wiped = Cursor(Epoch(999, "wiped"), 0, "w")
+    bench.wait(0.25)
+    assert bench.step(HeadRead(wiped, bench.now)) == [Settle()]
+    assert bench.step(SettleAnswered(HeadRead(wiped, bench.now))) == [ReadSnapshot()]
+    assert bench.step(SnapshotRead(Snapshot("production", wiped, 9, {}))) == []
+    assert bench.follower.replica.cursor == cursor(3)
+    assert bench.follower.degraded(bench.now)
+
+
+def test_a_store_that_was_offered_more_and_keeps_to_less_is_not_asked_again_for_ever() -> None:
+    for head in (cursor(3), Cursor(Epoch(99, "older"), 50, "x")):
+        bench = following(3)
+        bench.step(CommitMade(EPOCH, commit(4)))
+        bench.wait(0.3)
+        bench.step(HeadRead(head, bench.now))
+        (renew,) = bench.step(SettleAnswered(HeadRead(head, bench.now)))
+        assert isinstance(renew, Renew)
+        assert (renew.cursor, renew.generation) == (head, 101)
+
+
 def test_a_new_history_that_holds_everything_overrules_nothing() -> None:
     bench = following(3)
     later = Cursor(Epoch(101, "l"), 3, "h3")
@@ -334,6 +431,8 @@ def test_without_proof_for_a_second_it_says_that_it_is_degraded_and_retries_both
                 bench.step(ReadFailed("connection refused"))
     assert bench.follower.degraded(bench.now)
     assert bench.follower.last_error == "connection refused"
+    assert bench.follower.wake_at is not None
+    assert bench.follower.wake_at <= bench.now + 1.0
     assert feeds >= 5
     assert 5 <= reads <= 40
 

@@ -86,7 +86,14 @@ def test_an_aware_datetime_is_an_instant_and_a_naive_one_is_none() -> None:
     assert not matches("before", "2026-01-31T09:00:00Z", datetime(2026, 1, 31, 14, 30, tzinfo=east))
     assert not matches("before", "2026-01-31T09:00:00Z", datetime(2020, 1, 1))  # noqa: DTZ001
     assert not matches("before", "2026-01-31T09:00:00Z", date(2020, 1, 1))
+    assert instant(datetime(2020, 1, 1)) is None  # noqa: DTZ001
+    assert instant(date(2020, 1, 1)) is None
     assert instant(datetime.max.replace(tzinfo=timezone(-timedelta(hours=23)))) is not None
+
+
+def test_an_instant_is_counted_from_1970() -> None:
+    assert instant("1970-01-01T00:00:00.000000001Z") == 1
+    assert instant(datetime(1970, 1, 1, microsecond=1, tzinfo=UTC)) == 1000
 
 
 @given(st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-7))])))

@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from wigwag_proto.commit import Change, Commit, Cursor, Epoch
-from wigwag_proto.replica import Applied, Replica
+from wigwag_proto.replica import HEADS, Ancestry, Applied, Replica, revived_since
 from wigwag_proto.snapshot import Snapshot
 
 keys = st.sampled_from(["a", "b", "c"])
@@ -143,3 +144,27 @@ def test_a_snapshot_taken_from_a_replica_does_not_change_with_it() -> None:
     replica.apply(EPOCH, Commit(4, "h3", "h4", 0, (Change("flag", "b", {"key": "b"}), Change("flag", "a", None))))
     assert snapshot.records == {"flag": {"a": {"key": "a"}}}
     assert snapshot.cursor.revision == 3
+
+
+def test_the_time_of_a_state_is_that_of_its_snapshot_and_then_of_its_commit() -> None:
+    replica = Replica("production")
+    replica.load(Snapshot("production", Cursor(EPOCH, 3, "h3"), 70, {}))
+    assert replica.snapshot().at == 70
+    replica.apply(EPOCH, Commit(4, "h3", "h4", 80, ()))
+    assert replica.snapshot().at == 80
+
+
+def test_it_remembers_the_states_that_it_came_through_lately_and_no_more() -> None:
+    replica = filled()
+    for revision in range(4, 3 + HEADS):
+        replica.apply(EPOCH, Commit(revision, f"h{revision - 1}", f"h{revision}", 0, ()))
+    assert replica.ancestry(Cursor(EPOCH, 3, "h3")) is Ancestry.PAST
+    replica.apply(EPOCH, Commit(3 + HEADS, f"h{2 + HEADS}", f"h{3 + HEADS}", 0, ()))
+    assert replica.ancestry(Cursor(EPOCH, 3, "h3")) is Ancestry.UNKNOWN
+    assert replica.ancestry(Cursor(EPOCH, 4, "h4")) is Ancestry.PAST
+    assert replica.ancestry(Cursor(EPOCH, 4, "x4")) is Ancestry.OTHER
+
+
+@pytest.mark.parametrize("revival", [None, "garbage", {}, {"at": None}, {"at": "9"}])
+def test_a_damaged_revival_revives_nothing(revival: Any) -> None:
+    assert not revived_since(revival, 1)

@@ -106,3 +106,12 @@ def test_the_limit_is_for_one_event_not_for_the_stream() -> None:
     parser = SseParser(max_event_bytes=100)
     events = [event for _ in range(1000) for event in parser.feed(b"data: 0123456789\n\n")]
     assert len(events) == 1000
+
+
+def test_an_event_may_be_as_large_as_the_limit_and_no_larger() -> None:
+    parser = SseParser(max_event_bytes=10)
+    assert parser.feed(b"data: 1234") == []
+    assert parser.feed(b"\n\n") == [SseEvent("message", "1234", "")]
+    assert parser.feed(b"data: 1234") == []
+    with pytest.raises(MalformedEvent):
+        parser.feed(b"5")
