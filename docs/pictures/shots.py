@@ -1,5 +1,6 @@
 """Which pages are taken, and how a browser gets there."""
 
+import itertools
 import re
 import shutil
 import tempfile
@@ -93,12 +94,11 @@ async def take(root: Path, clock: Clock, names: Names, only: set[str], *, whole:
     shown = set() if whole else pictures_of(root)
     with tempfile.TemporaryDirectory() as folder:
         async with told(f"sqlite:{folder}/flags.db", clock, names) as (story, server), chromium() as browser:
-            for scheme in SCHEMES:
-                for size, (width, height) in SIZES.items():
+            # Kills last: they are in the log, and on other pages, from then on.
+            for shots in ([each for each in SHOTS if each.first is not kill], [each for each in SHOTS if each.first is kill]):
+                for scheme, (size, (width, height)) in itertools.product(SCHEMES, SIZES.items()):
                     page = await _signed_in(browser, story, server, scheme, width, height)
-                    for shot in SHOTS:
-                        if only and shot.name not in only:
-                            continue
+                    for shot in (each for each in shots if not only or each.name in only):
                         name = "-".join(part for part in (shot.name, size, scheme) if part)
                         data = await _taken(page, server, shot, whole=whole)
                         for place in (out, *([root / "docs" / "images"] if f"{name}.png" in shown else [])):

@@ -124,14 +124,13 @@ class Story:
     names: Names
     apps: Apps = field(default_factory=Apps)
     tokens: dict[str, str] = field(default_factory=dict)
-    key: str | None = None
+    key: str = "none yet"
 
     @asynccontextmanager
     async def at(self, hours: float) -> AsyncGenerator[Server]:
         """Run a server from so many hours ago on. Stages of ramps go on by a clock that cannot be set, but at a start."""
         self.clock.set(hours)
         async with running(self.store, key=self.key, webhook_allow_private=True) as server:
-            self.key = server.key
             yield server
 
     async def do(self, server: Server, who: str, method: str, path: str, body: Any = None) -> Any:
@@ -157,8 +156,8 @@ async def _weeks(story: Story) -> None:
         for name, role in PEOPLE.items():
             body = {"kind": "admin", "name": name, "role": role}
             story.tokens[name] = (await story.do(server, "", "POST", "keys", body))["key"]
-        for name, environment in (("shop", "production"), ("search", "production")):
-            await story.do(server, "olga", "POST", "keys", {"kind": "server", "name": name, "environment": environment})
+        shop = {"kind": "server", "name": "shop", "environment": "production"}
+        story.key = server.key = (await story.do(server, "olga", "POST", "keys", shop))["key"]
         await story.do(server, "olga", "POST", "keys", {"kind": "client", "name": "shop.example"})
         for key, body in SEGMENTS.items():
             await story.do(server, "chloe", "POST", f"segments/{key}", body)
@@ -240,7 +239,7 @@ async def _today(story: Story) -> None:
                 await story.do(server, who, method, path, body)
                 if path.endswith("/rollout"):
                     await _begun(server, path)
-            await story.pass_by(server, since, until + 0.03, 10)
+            await story.pass_by(server, since, until + 0.03, 5)
 
 
 async def _begun(server: Server, path: str) -> None:
@@ -308,8 +307,9 @@ async def told(store: str, clock: Clock, names: Names) -> AsyncGenerator[tuple[S
         await _weeks(story)
         await _yesterday(story)
         await _today(story)
-        server = await stack.enter_async_context(story.at(1))
-        await _last_hour(story, server, hooks[1])
+        async with story.at(1) as server:
+            await _last_hour(story, server, hooks[1])
+        server = await stack.enter_async_context(story.at(0))
         for host in CLIENTS:
             names.host = host
             await stack.enter_async_context(server.client(label=host.partition("-")[0]))
