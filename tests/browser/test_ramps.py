@@ -36,7 +36,7 @@ async def test_a_ramp_is_followed_live_until_it_is_rolled_back(page: "Page", ser
         await live(page)
         await page.get_by_label("Stages, percent").fill("10, 100")
         await page.get_by_label("Runs on a side before it is judged").first.fill("100")
-        await page.get_by_role("button", name="Start the ramp").click()
+        await page.get_by_role("button", name="Start the rollout").click()
         await page.get_by_text("Too little to judge yet").wait_for()
         # What is counted between two steps is no change: the page asks for it.
         await report(server, "checkout", (150, 1), (1000, 10))
@@ -94,7 +94,7 @@ async def test_everything_works_without_scripts(browser: "Browser", server: Serv
     await age(server, "old", 50)
     page = await another(browser, server, java_script_enabled=False)
     await page.goto(server.url + RAMP)
-    await page.get_by_role("button", name="Start the ramp").click()
+    await page.get_by_role("button", name="Start the rollout").click()
     await page.get_by_text("Started.").wait_for()
     await page.get_by_role("button", name="Abort for good").click()
     await page.get_by_text("Aborted. The percentage").wait_for()

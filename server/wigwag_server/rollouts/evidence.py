@@ -108,12 +108,12 @@ def breach(guard: Guard, seen: Evidence, alpha: float) -> str | None:
     enough = log(guard.checks / alpha)
     limit = guard.max_error_rate
     if limit is not None and evidence_above(limit, on.errors, on.runs) >= enough:
-        return f"{_share(on)} failed with the flag on, where {limit:.3%} may"
+        return f"{_share(on)} failed with the flag on, where {limit * 100:.3g}% may"
     if off.runs < guard.min_samples:
         return None
     allowed = guard.max_error_increase
     if allowed is not None and evidence_of_increase(allowed, on.errors, on.runs, off.errors, off.runs) >= enough:
-        more = f", and {allowed:.3%} more may" if allowed else ""
+        more = f", and {allowed * 100:.3g}% more may" if allowed else ""
         return f"{_share(on)} failed with the flag on, {_share(off)} with it off{more}"
     return _slower(guard, on, off, enough)
 

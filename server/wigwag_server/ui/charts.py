@@ -8,6 +8,7 @@ from markupsafe import Markup
 from wigwag_server.ui.words import count, iso, percent
 
 WIDTH, HEIGHT, FOOT = 720, 180, 18
+HEAD = 16  # the highest column is not to stand in its own number
 SPARK_WIDTH, SPARK_HEIGHT, SPARKS = 96, 22, 24
 COLUMNS = 96
 RECT = Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>')
@@ -29,7 +30,7 @@ def chart(usage: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> Mar
     columns = _columns(usage, COLUMNS)
     top = max((on + off for on, off in columns), default=0)
     height = HEIGHT - FOOT
-    bars = _bars(columns, WIDTH / COLUMNS, height)
+    bars = _bars(columns, WIDTH / COLUMNS, height, HEAD)
     said = (
         f"{count(usage['total'])} evaluations, {percent(usage['enabledPercent'])} on"
         if usage["total"]
@@ -53,12 +54,12 @@ def _columns(usage: Mapping[str, Any], number: int) -> list[tuple[int, int]]:
     return [(on, off) for on, off in sums]
 
 
-def _bars(columns: Sequence[tuple[int, int]], width: float, height: float) -> Markup:
+def _bars(columns: Sequence[tuple[int, int]], width: float, height: float, head: float = 0) -> Markup:
     """Return a column for each stretch: what was on from the bottom up, what was off on top of it."""
     top = max((on + off for on, off in columns), default=0) or 1
     parts = []
     for index, (on, off) in enumerate(columns):
-        lit, dark = height * on / top, height * off / top
+        lit, dark = (height - head) * on / top, (height - head) * off / top
         for name, base, tall in (("on", height - lit, lit), ("off", height - lit - dark, dark)):
             if tall:
                 parts.append(RECT.format(name, index * width, base, width - 1, tall))

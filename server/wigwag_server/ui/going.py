@@ -28,6 +28,8 @@ class Going:
         """Where it is."""
         stages, at = self.plain["stages"], self.plain["stage"]
         share = percent(self.plain["percentage"])
+        if self.plain["status"] in ENDED:
+            return share
         return f"{share}, stage {at + 1} of {len(stages)}" if at >= 0 else f"{share}, before the first of {len(stages)}"
 
     @property

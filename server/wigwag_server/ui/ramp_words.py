@@ -25,7 +25,7 @@ STATUSES = {
 # Which of them need a look: those have a colour.
 LOOKS = {
     "running": "running",
-    "pending": "running",
+    "pending": "waiting",
     "paused": "held",
     "killed": "killed",
     "rolledBack": "damaged",

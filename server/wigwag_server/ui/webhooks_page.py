@@ -23,8 +23,8 @@ EVENTS = {
     EventType.RECOVERED: "it follows the store again",
     EventType.DIVERGENCE: "the store went on without some commits",
     EventType.STALE: "a kill is not in force everywhere",
-    EventType.ROLLOUT_STEP: "a ramp goes on",
-    EventType.ROLLBACK: "a ramp goes back",
+    EventType.ROLLOUT_STEP: "a rollout goes on",
+    EventType.ROLLBACK: "a rollout goes back",
     EventType.GUARDRAIL: "a guard has acted",
 }
 FORMATS = {Template.JSON: "JSON, signed", Template.SLACK: "a message for Slack"}
