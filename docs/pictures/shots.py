@@ -13,7 +13,7 @@ from typing import Any
 from playwright.async_api import Browser, Page, async_playwright
 
 from docs.pictures.stand_in import NOW, Clock, Names
-from docs.pictures.story import CLIENTS, Story, told
+from docs.pictures.story import Story, told
 from tests.browser.conftest import NAMES, QUIET
 from tests.support.server import Server
 from wigwag_server.webhooks.webhook import webhooks_of
@@ -95,7 +95,10 @@ async def take(root: Path, clock: Clock, names: Names, only: set[str], *, whole:
     with tempfile.TemporaryDirectory() as folder:
         async with told(f"sqlite:{folder}/flags.db", clock, names) as (story, server), chromium() as browser:
             # Kills last: they are in the log, and on other pages, from then on.
-            for shots in ([each for each in SHOTS if each.first is not kill], [each for each in SHOTS if each.first is kill]):
+            for shots in (
+                [each for each in SHOTS if each.first is not kill],
+                [each for each in SHOTS if each.first is kill],
+            ):
                 for scheme, (size, (width, height)) in itertools.product(SCHEMES, SIZES.items()):
                     page = await _signed_in(browser, story, server, scheme, width, height)
                     for shot in (each for each in shots if not only or each.name in only):

@@ -53,8 +53,22 @@ EDITS: Sequence[tuple[float, str, str, Mapping[str, Any], str]] = (
     (28, "ann", "checkout_one_page", {"rolloutPercentage": 10}, "first customers"),
     (26.5, "ann", "checkout_one_page", {"rolloutPercentage": 25}, "conversion is up by 2 points"),
 )
-USES = ("payments/views.py", "payments/gateway.py", "search/query.py", "shop/home.py", "shop/cart.py", "jobs/nightly.py")
-CLIENTS = (*(f"web-{n}" for n in range(1, 6)), *(f"api-{n}" for n in range(1, 4)), "search-1", "search-2", "jobs-1", "edge-1")
+USES = (
+    "payments/views.py",
+    "payments/gateway.py",
+    "search/query.py",
+    "shop/home.py",
+    "shop/cart.py",
+    "jobs/nightly.py",
+)
+CLIENTS = (
+    *(f"web-{n}" for n in range(1, 6)),
+    *(f"api-{n}" for n in range(1, 4)),
+    "search-1",
+    "search-2",
+    "jobs-1",
+    "edge-1",
+)
 
 
 @dataclass(slots=True)
@@ -78,7 +92,10 @@ class Apps:
             usage += [_used(flag.key, side, number, reason) for side, number in ((True, on), (False, calls - on))]
             if flag.key in RAMPS:
                 rate = FAILED.get(flag.key, 0.003) if _share(there[flag.key], flag) >= 0.2 else 0.003
-                outcomes += [self._fared(flag.key, side, number, rate if side else 0.0034) for side, number in ((True, on), (False, calls - on))]
+                outcomes += [
+                    self._fared(flag.key, side, number, rate if side else 0.0034)
+                    for side, number in ((True, on), (False, calls - on))
+                ]
         body = {
             "instance": {"id": "seed-0001", "label": "shop", "host": "web-1"},
             "batch": next(self.numbers),
@@ -177,7 +194,13 @@ async def _yesterday(story: Story) -> None:
     """Edits, code references, webhooks, staging, guards and schedules."""
     async with story.at(60) as server:
         uses = [
-            {"flag": flag.key, "file": USES[index % len(USES)], "line": 12 + 7 * n, "call": "is_enabled", "function": "show"}
+            {
+                "flag": flag.key,
+                "file": USES[index % len(USES)],
+                "line": 12 + 7 * n,
+                "call": "is_enabled",
+                "function": "show",
+            }
             for index, flag in enumerate(FLAGS)
             for n in range(0 if flag.key in ("old_cart_redirect", "csv_export_v1") else 1 + index % 3)
         ]
@@ -189,11 +212,18 @@ async def _yesterday(story: Story) -> None:
     async with story.at(25) as server:
         staging = {"name": "staging", "cloneFrom": "production", "description": "As production, a week ahead"}
         await story.do(server, "olga", "POST", "environments", staging)
-        await story.do(server, "olga", "POST", "environments", {"name": "preview", "description": "One for each branch"})
+        await story.do(
+            server, "olga", "POST", "environments", {"name": "preview", "description": "One for each branch"}
+        )
         for body in (
             {"url": "http://pager.example.com/v2/wigwag", "name": "pager", "events": ["kill", "revive", "guardrail"]},
             {"url": "http://chat.example.com/hooks/T02/B7", "name": "chat", "template": "slack"},
-            {"url": "http://status.example.com/api/events", "name": "status page", "active": False, "tags": ["critical"]},
+            {
+                "url": "http://status.example.com/api/events",
+                "name": "status page",
+                "active": False,
+                "tags": ["critical"],
+            },
         ):
             await story.do(server, "olga", "POST", "webhooks", body)
         trace = next(flag for flag in FLAGS if flag.key == "trace_sampling_high")

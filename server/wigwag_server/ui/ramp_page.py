@@ -36,7 +36,9 @@ async def steer(here: Here) -> web.Response:
     """POST /ui/env/{environment}/flags/{name}/ramp/steer: `verb` says which."""
     verb = here.field("verb")
     if verb not in VERBS:
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "A rollout can be paused, resumed or aborted. Nothing was changed.")
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "A rollout can be paused, resumed or aborted. Nothing was changed."
+        )
     await here.do("POST", f"/admin/flags/{here.name()}/rollout/{verb}", {"comment": here.field("comment")})
     return see(here.path("flags", here.name(), "ramp", done=VERBS[verb]))
 
