@@ -382,6 +382,11 @@ async def test_a_page_offers_and_does_only_what_the_token_may(server: Server) ->
         ):
             assert (await viewer.post(IN + path, **fields)).status == 403, path
         assert (await viewer.get(f"{IN}/keys")).status == 403
+        await server.kill("checkout")
+        shown = await viewer.get(IN)
+        assert "1 kill in force" in shown.text
+        assert "Revive" not in shown.text
+        await server.revive("checkout")
     async with browsing(server) as elsewhere:
         await elsewhere.sign_in(await token_of(server, Role.ADMIN, Scope(environments=("staging",))))
         assert (await elsewhere.get(f"{IN}/flags")).status == 403
