@@ -113,7 +113,8 @@ def decode_telemetry(data: bytes) -> Telemetry:
     """Read a body; unknown fields are ignored. Raises Malformed."""
     try:
         return msgspec.json.decode(data, type=Telemetry)
-    except (msgspec.MsgspecError, RecursionError) as error:  # what is unknown is skipped, however deep it is nested
+    # What is unknown is skipped, however deep it is nested; the library has no error of its own for what is no UTF-8.
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise Malformed(str(error)) from error
 
 
@@ -127,6 +128,7 @@ def read_instance_header(text: str | None) -> Instance | None:
     if not text or len(text) > LONGEST_HEADER:
         return None
     try:
+        text.encode()  # bytes that are no UTF-8 come as halves of characters, which no store can hold
         return msgspec.convert(dict(parse_qsl(text, max_num_fields=16)), Instance, strict=False)
     except (msgspec.ValidationError, ValueError):
         return None

@@ -74,3 +74,10 @@ async def test_the_largest_report_that_an_app_may_send_is_counted_behind_a_relay
     assert await report(relay, "biginstance", batch=1, **rows) == 204
     counted = (await upstream.ask("GET", f"/admin/flags/{names[-1]}/metrics")).body
     assert (counted["total"], counted["outcomes"]["on"]["calls"]) == (2, 15)
+
+
+@pytest.mark.parametrize("body", [b'{"environment":"\xff"}', b'{"environment":"production","later":' + b"[" * 100_000])
+async def test_what_no_relay_would_send_is_refused(upstream: Server, body: bytes) -> None:
+    headers = {"Authorization": f"Bearer {await relay_key(upstream)}"}
+    async with upstream.session.post(f"{upstream.url}/v1/relayed", data=body, headers=headers) as answer:
+        assert answer.status == 422

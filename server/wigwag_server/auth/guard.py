@@ -97,7 +97,7 @@ class Guard:
         pages know. Raises Problem (403).
         """
         if request.method not in ("GET", "HEAD") and not hmac.compare_digest(
-            request.headers.get(CSRF_HEADER, "").encode(), session.csrf().encode()
+            request.headers.get(CSRF_HEADER, "").encode(errors="replace"), session.csrf().encode()
         ):
             detail = f"With a cookie, a change needs the header {CSRF_HEADER}, which pages of this server send."
             raise Problem(HTTPStatus.FORBIDDEN, detail)

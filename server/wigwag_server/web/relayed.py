@@ -28,7 +28,7 @@ async def relayed(request: web.Request) -> web.Response:
     try:
         data = await request.clone(client_max_size=LARGEST_BODY).read()
         body = msgspec.json.decode(data, type=RelayedBody)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"Nothing of it was taken in: {error}.") from None
     if body.environment not in key.scope.environments:
         raise Problem(HTTPStatus.FORBIDDEN, f"This key does not follow '{body.environment}'.")

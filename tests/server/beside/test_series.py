@@ -96,6 +96,7 @@ def test_shares_sums_and_buckets() -> None:
         + b"f" * 200
         + b'","enabled":true,"reason":"S","count":1}]}',
         b'{"instance":{"id":"instance1","label":"' + b"x" * 200 + b'"}}',
+        b'{"instance":{"id":"instance1","label":"\xff"}}',
         b'{"instance":{"id":"instance1"},"applied":[' + b",".join([b'{"cursor":"1.a:2:b"}'] * 17) + b"]}",
     ],
 )
@@ -105,7 +106,11 @@ def test_a_report_that_breaks_the_bounds_is_refused_whole(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [None, "", "id=x", "id=instance1&pid=many", "id=instance1&" * 300, "%ff%fe", "id=a b c d e f"]
+    "text",
+    [
+        *(None, "", "id=x", "id=instance1&pid=many", "id=instance1&" * 300, "%ff%fe", "id=a b c d e f"),
+        "id=instance1&label=\udcff",  # as bytes that are no UTF-8 arrive
+    ],
 )
 def test_whoever_does_not_say_who_it_is_in_the_right_form_is_nobody(text: str | None) -> None:
     assert read_instance_header(text) is None
