@@ -112,6 +112,17 @@ def test_who_was_let_through_and_never_ran_does_not_keep_others_out_for_ever() -
     assert world.flags.is_enabled("f")
 
 
+def test_who_asks_again_does_not_keep_others_out_for_longer() -> None:
+    world = tripped()
+    world.clock.now += COOL_DOWN_S
+    first, second = Context("u1"), Context("u2")
+    assert world.flags.is_enabled("f", first)
+    world.clock.now += 4.5
+    assert world.flags.is_enabled("f", first)
+    world.clock.now += 0.5
+    assert world.flags.is_enabled("f", second)
+
+
 def test_to_explain_keeps_nobody_out() -> None:
     world = tripped()
     world.clock.now += COOL_DOWN_S
