@@ -1,5 +1,6 @@
 """Circuits: a flag goes off in one process when the code behind it fails too often there, and comes back carefully."""
 
+import asyncio
 import logging
 import math
 from contextlib import suppress
@@ -110,6 +111,16 @@ def test_who_was_let_through_and_never_ran_does_not_keep_others_out_for_ever() -
     assert not world.flags.is_enabled("f")
     world.clock.now += 0.5
     assert world.flags.is_enabled("f")
+
+
+def test_a_cancelled_run_says_nothing_and_lets_the_next_one_through() -> None:
+    world = tripped()
+    world.clock.now += COOL_DOWN_S
+    assert world.flags.is_enabled("f", Context("u1"))
+    with pytest.raises(asyncio.CancelledError), world.flags.guard("f", trip=CIRCUIT):
+        raise asyncio.CancelledError
+    assert world.flags.explain("f").enabled
+    assert "f" in world.ruleset.circuits.tripped()
 
 
 def test_who_asks_again_does_not_keep_others_out_for_longer() -> None:
