@@ -16,7 +16,7 @@ from wigwag.testing import FakeFlags
 from wigwag_proto.context import Context
 
 CIRCUIT = Circuit(errors=3, within_s=10, share=0.5, cool_down_s=60)
-COOL_DOWN_S = 61.0
+COOL_DOWN_S = 60.0
 
 
 class Broken(Exception):
@@ -72,6 +72,15 @@ def test_failures_must_be_a_share_of_the_runs(runs: list[bool], trips: bool) -> 
     for fails in runs:
         run(world.flags, fails=fails)
     assert world.flags.is_enabled("f") is not trips
+
+
+@pytest.mark.parametrize(("apart_s", "trips"), [(5.0, True), (5.5, False)])
+def test_failures_count_for_the_time_given(apart_s: float, trips: bool) -> None:
+    world = World(f=ON)
+    for _ in range(3):
+        run(world.flags, fails=True)
+        world.clock.now += apart_s
+    assert ("f" in world.ruleset.circuits.tripped()) is trips
 
 
 def test_failures_long_ago_and_of_the_other_side_and_expected_ones_do_not_count() -> None:
