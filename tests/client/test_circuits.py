@@ -1,6 +1,10 @@
 """Circuits: a flag goes off in one process when the code behind it fails too often there, and comes back carefully."""
 
+<<<<<<< HEAD
 import itertools
+=======
+import asyncio
+>>>>>>> refs/heads/mutants
 import logging
 import math
 import sys
@@ -20,7 +24,7 @@ from wigwag_proto.context import Context
 from wigwag_proto.runs import Ending
 
 CIRCUIT = Circuit(errors=3, within_s=10, share=0.5, cool_down_s=60)
-COOL_DOWN_S = 61.0
+COOL_DOWN_S = 60.0
 
 
 class Broken(Exception):
@@ -78,6 +82,15 @@ def test_failures_must_be_a_share_of_the_runs(runs: list[bool], trips: bool) -> 
     assert world.flags.is_enabled("f") is not trips
 
 
+@pytest.mark.parametrize(("apart_s", "trips"), [(5.0, True), (5.5, False)])
+def test_failures_count_for_the_time_given(apart_s: float, trips: bool) -> None:
+    world = World(f=ON)
+    for _ in range(3):
+        run(world.flags, fails=True)
+        world.clock.now += apart_s
+    assert ("f" in world.ruleset.circuits.tripped()) is trips
+
+
 def test_failures_long_ago_and_of_the_other_side_and_expected_ones_do_not_count() -> None:
     world = World(f=ON)
     for _ in range(6):
@@ -115,6 +128,27 @@ def test_who_was_let_through_and_never_ran_does_not_keep_others_out_for_ever() -
     assert not world.flags.is_enabled("f")
     world.clock.now += 0.5
     assert world.flags.is_enabled("f")
+
+
+def test_a_cancelled_run_says_nothing_and_lets_the_next_one_through() -> None:
+    world = tripped()
+    world.clock.now += COOL_DOWN_S
+    assert world.flags.is_enabled("f", Context("u1"))
+    with pytest.raises(asyncio.CancelledError), world.flags.guard("f", trip=CIRCUIT):
+        raise asyncio.CancelledError
+    assert world.flags.explain("f").enabled
+    assert "f" in world.ruleset.circuits.tripped()
+
+
+def test_who_asks_again_does_not_keep_others_out_for_longer() -> None:
+    world = tripped()
+    world.clock.now += COOL_DOWN_S
+    first, second = Context("u1"), Context("u2")
+    assert world.flags.is_enabled("f", first)
+    world.clock.now += 4.5
+    assert world.flags.is_enabled("f", first)
+    world.clock.now += 0.5
+    assert world.flags.is_enabled("f", second)
 
 
 def test_to_explain_keeps_nobody_out() -> None:

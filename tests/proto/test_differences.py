@@ -21,6 +21,10 @@ def test_of_a_list_of_users_only_those_are_told_who_came_or_went() -> None:
     assert differences("flag", FLAG, {**FLAG, "whitelist": ["b", "c"]}) == [
         {"field": "whitelist", "added": ["c"], "removed": ["a"]}
     ]
+    for after, added, removed in ((["b"], [], ["a"]), (["a", "b", "c"], ["c"], [])):
+        assert differences("flag", FLAG, {**FLAG, "whitelist": after}) == [
+            {"field": "whitelist", "added": added, "removed": removed}
+        ]
     swapped = {**FLAG, "whitelist": ["b", "a"]}
     assert differences("flag", FLAG, swapped)[0]["after"] == ["b", "a"]
 
@@ -44,6 +48,13 @@ def test_a_new_flag_differs_from_the_defaults_and_a_deleted_one_goes_back_to_the
 )
 def test_what_happened_has_a_word(before: Any, after: Any, what: str) -> None:
     assert what_happened(before, after) == what
+
+
+def test_a_list_of_more_than_texts_is_told_whole() -> None:
+    before, after = ["a", {"of": "a later release"}], ["a", 1]
+    assert differences("flag", {**FLAG, "later": before}, {**FLAG, "later": after}) == [
+        {"field": "later", "before": before, "after": after}
+    ]
 
 
 def test_a_damaged_record_is_told_as_it_is() -> None:

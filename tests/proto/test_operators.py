@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.proto import strategies
 from tests.proto.test_vectors import flags_of
 from wigwag_proto.instants import instant
-from wigwag_proto.operators import rule_test
+from wigwag_proto.operators import never, rule_test
 from wigwag_proto.rule_checks import ALL_OPERATORS
 from wigwag_proto.versions import parse_version
 
@@ -118,3 +118,26 @@ def test_text_is_compared_as_given() -> None:
 
 def test_an_operator_is_never_guessed() -> None:
     assert not matches("eq", "a", "a")
+
+
+@pytest.mark.parametrize(
+    ("operator", "operand"),
+    [
+        ("equals", []),
+        ("notEquals", {}),
+        ("in", "a"),
+        ("notIn", None),
+        ("contains", ["a"]),
+        ("startsWith", 5),
+        ("endsWith", ["a"]),
+        ("greaterThan", "1"),
+        ("lessThanOrEqual", True),
+        ("before", 5),
+        ("after", "2026-01-31"),
+        ("semverEquals", "1.2"),
+        ("exists", "yes"),
+        ("soundsLike", "a"),
+    ],
+)
+def test_what_an_operator_cannot_use_is_known_before_any_attribute(operator: str, operand: Any) -> None:
+    assert rule_test(operator, operand) is never

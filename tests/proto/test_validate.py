@@ -136,7 +136,11 @@ def test_all_problems_are_told_at_once() -> None:
         ({"rules": [{"attribute": "a", "operator": "equals"}]}, "/rules/0"),
         ({"rules": [{**RULE, "operator": "equal"}]}, "/rules/0/operator"),
         ({"rules": [{**RULE, "operator": ["equals"]}]}, "/rules/0/operator"),
+        ({"rules": [{"attribute": "a", "operator": None}]}, "/rules/0/operator"),
         ({"rules": [{**RULE, "attribute": ""}]}, "/rules/0/attribute"),
+        ({"rules": [{**RULE, "attribute": "x" * 129}]}, "/rules/0/attribute"),
+        ({"rules": [{**RULE, "operator": "in", "value": ["a", None]}]}, "/rules/0/value/1"),
+        ({"rules": [{**RULE, "operator": "inSegment", "value": ["a", 5]}]}, "/rules/0/value/1"),
         ({"rules": [{**RULE, "a/b~c": 1}]}, "/rules/0/a~1b~0c"),
         ({"variants": [{"name": "a"}]}, "/variants/0"),
         ({"variants": [{"weight": 1}]}, "/variants/0"),
@@ -187,6 +191,38 @@ def test_an_operator_takes_only_values_that_it_can_use(operator: str, wrong: Any
     found = pointers({"rules": [{"attribute": "a", "operator": operator, "value": wrong}]})
     assert found
     assert all(pointer.startswith("/rules/0/value") for pointer in found)
+
+
+USABLE: dict[tuple[str, ...], list[Any]] = {
+    ("equals", "notEquals"): ["", "x" * 10_000, 0, -1.5, True, False],
+    ("in", "notIn"): [["a"], ["", 0, 1.5, False]],
+    ("contains",): ["a", 0, False],
+    ("startsWith", "endsWith"): ["a", "x" * 10_000],
+    ("greaterThan", "greaterThanOrEqual", "lessThan", "lessThanOrEqual"): [0, -1, 18.5],
+    ("before", "after"): ["2026-01-31T09:00:00Z"],
+    ("semverEquals", "semverGreaterThan", "semverLessThan"): ["1.2.3-rc.1"],
+    ("exists",): [None, True, False],
+    ("inSegment", "notInSegment"): ["staff", "x" * 128, ["staff", "x" * 128]],
+}
+
+
+@pytest.mark.parametrize(
+    ("operator", "value"),
+    [(operator, value) for operators, values in USABLE.items() for operator in operators for value in values],
+)
+def test_an_operator_takes_whatever_it_can_use(operator: str, value: Any) -> None:
+    assert pointers({"rules": [{"attribute": "x" * 128, "operator": operator, "value": value}]}) == []
+
+
+def test_what_is_said_of_a_rule_helps() -> None:
+    for rule, hint in (
+        ({**RULE, "operator": "equal"}, "unknown operator 'equal'; did you mean 'equals'?"),
+        ({**RULE, "value": None}, "to ask for absence, use exists with false"),
+        ({"attribute": "a", "operator": "equals"}, "needs the field 'value' for equals"),
+    ):
+        (violation,) = check_flag_body({"rules": [rule]}, key="f").violations
+        assert hint in violation.message
+    assert pointers({"rules": [{"attribute": "a", "operator": "exists"}]}) == []
 
 
 def test_every_operator_has_a_check() -> None:

@@ -1,5 +1,7 @@
 """Reviving: the configuration under a kill is in force again."""
 
+from collections.abc import Sequence
+
 from aiohttp import web
 
 from wigwag_proto.commit import Cursor
@@ -20,6 +22,7 @@ from wigwag_server.admin.propagation import WAIT, proof_within, read_wait
 from wigwag_server.admin.writing import read_dry_run, write
 from wigwag_server.auth.keys import Key
 from wigwag_server.auth.rights import Right
+from wigwag_server.emergencies import Emergencies
 from wigwag_server.environment import COMMIT_TIMEOUT_S, Environment
 from wigwag_server.services import SERVICES
 from wigwag_server.web.body import read_object
@@ -103,6 +106,11 @@ async def _lift(
         if not needs_no_store:
             raise
         cursor = environment.replica.cursor
-    for key in command.keys:
-        await services.run_to_end(emergencies.call_off(key))
+    await services.run_to_end(_call_off(emergencies, command.keys))
     return cursor
+
+
+async def _call_off(emergencies: Emergencies, keys: Sequence[str]) -> None:
+    """End what was declared here, of all of them, also where whoever asked has hung up."""
+    for key in keys:
+        await emergencies.call_off(key)
