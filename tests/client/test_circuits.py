@@ -1,10 +1,7 @@
 """Circuits: a flag goes off in one process when the code behind it fails too often there, and comes back carefully."""
 
-<<<<<<< HEAD
-import itertools
-=======
 import asyncio
->>>>>>> refs/heads/mutants
+import itertools
 import logging
 import math
 import sys
