@@ -1,6 +1,7 @@
 """The audit log over HTTP: filtered, paged, and exported so that anybody can follow its chain."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -109,10 +110,10 @@ async def test_tampering_shows(tmp_path: Path) -> None:
         for number in range(450):  # more than two pages
             await server.put(f"flag-{number}")
         assert (await server.ask("GET", "/admin/audit/verify")).body["last"] == 450
-        with sqlite3.connect(tmp_path / "flags.db") as database:
+        with closing(sqlite3.connect(tmp_path / "flags.db")) as database, database:
             database.execute("UPDATE audit SET data = replace(data, 'bootstrap', 'mallory') WHERE sequence = 201")
         assert (await server.ask("GET", "/admin/audit/verify")).body["brokenAt"] == 201
-        with sqlite3.connect(tmp_path / "flags.db") as database:
+        with closing(sqlite3.connect(tmp_path / "flags.db")) as database, database:
             database.execute("DELETE FROM audit WHERE sequence IN (200, 201)")
         verified = (await server.ask("GET", "/admin/audit/verify")).body
         assert (verified["intact"], verified["brokenAt"]) == (False, 200)
@@ -121,7 +122,7 @@ async def test_tampering_shows(tmp_path: Path) -> None:
 async def test_an_entry_that_cannot_be_read_is_shown_as_that(tmp_path: Path) -> None:
     async with running(f"sqlite:{tmp_path / 'flags.db'}") as server:
         await server.put("checkout")
-        with sqlite3.connect(tmp_path / "flags.db") as database:
+        with closing(sqlite3.connect(tmp_path / "flags.db")) as database, database:
             database.execute("UPDATE audit SET data = ? WHERE environment = 'production'", (b"{}",))
         (entry,) = await entries(server, "who=nobody")
         assert "unreadable" in entry
