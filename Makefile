@@ -62,7 +62,7 @@ $(PEERS)/.installed: pyproject.toml bench/peers.txt
 demo: $(VENV)/.installed ## server, example app, and a kill that you can watch arrive (STORE=redis://… for Redis)
 	@$(BIN)/python -m examples.demo $(if $(STORE),--store '$(STORE)')
 
-demo-rollout: $(VENV)/.installed ## a ramp that meets a bug and turns back: how many requests that hurts
+demo-rollout: $(VENV)/.installed ## a rollout that meets a bug and turns back: how many requests that hurts
 	@$(BIN)/python -m examples.rollout_demo
 
 test: $(VENV)/.installed ## all tests that fit in five minutes, on real Redis and SQLite

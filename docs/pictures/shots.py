@@ -43,8 +43,9 @@ async def edit(page: Page) -> None:
 
 
 async def sparks(page: Page) -> None:
-    """Wait for how often the first flags were asked for: the page asks for that when they are in sight."""
-    await page.locator("[data-spark] svg").nth(8).wait_for()
+    """Wait for how often the first flags were asked for: a wide page asks for that when they are in sight."""
+    if page.viewport_size and page.viewport_size["width"] >= SIZES[""][0]:
+        await page.locator("#f-checkout_express [data-spark] svg").wait_for()
 
 
 async def ask_kill(page: Page) -> None:
