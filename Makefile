@@ -7,7 +7,7 @@ STORE ?=
 SEEDS ?= 1000
 MINUTES ?= 10
 
-.PHONY: help demo demo-rollout test test-long simulate fuzz audit lint format docs bench dist clean
+.PHONY: help demo demo-rollout test test-long simulate fuzz audit lint format docs pictures bench dist clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -62,7 +62,7 @@ $(PEERS)/.installed: pyproject.toml bench/peers.txt
 demo: $(VENV)/.installed ## server, example app, and a kill that you can watch arrive (STORE=redis://… for Redis)
 	@$(BIN)/python -m examples.demo $(if $(STORE),--store '$(STORE)')
 
-demo-rollout: $(VENV)/.installed ## a ramp that meets a bug and turns back: how many requests that hurts
+demo-rollout: $(VENV)/.installed ## a rollout that meets a bug and turns back: how many requests that hurts
 	@$(BIN)/python -m examples.rollout_demo
 
 test: $(VENV)/.installed ## all tests that fit in five minutes, on real Redis and SQLite
@@ -92,6 +92,9 @@ format: $(VENV)/.installed ## format in place, mend what lint can mend
 
 docs: $(VENV)/.docs ## the documentation site, into build/site
 	@$(BIN)/python -m docs.site
+
+pictures: $(VENV)/.browser ## the pictures of the web pages, into build/pictures and docs/images; needs chromium
+	@$(BIN)/python -m docs.pictures
 
 bench: $(PEERS)/.installed ## the benchmarks that fit in ten minutes; writes bench/results, and the figures in the pages
 	@$(PEERS)/bin/python -m bench.suite

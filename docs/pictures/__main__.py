@@ -1,7 +1,7 @@
 """Takes the pictures of the web pages: `make pictures`, or `python -m docs.pictures`.
 
-It runs a real server on a temporary file, tells it what happened in a shop, and takes every page in light and dark, on a
-desk and on a phone, into build/pictures. Those that a page of the documentation shows go to docs/images as well.
+It runs a real server on a temporary file, tells it what happened in a shop, and takes every page in light and dark, on
+a desk and on a phone, into build/pictures. Those that a page of the documentation shows go to docs/images as well.
 """
 
 import argparse

@@ -48,7 +48,7 @@ class Names:
     def install(self) -> None:
         """Answer for the names that are known here, and for no others."""
         socket.gethostname = lambda: self.host
-        socket.getaddrinfo = self._found  # type: ignore[assignment] # the same, for names and numbers of every type
+        socket.getaddrinfo = self._found
 
     def lead(self, name: str, port: int) -> None:
         """Have a name lead to a port of this machine."""

@@ -465,6 +465,7 @@ PAGES = (
     "/flags/checkout",
     "/flags/search",
     "/kill?key=cart",
+    f"/kill?key={'a_very_long_name' * 8}",
     "/new-flag",
     "/segments",
     "/segments/staff",

@@ -140,7 +140,9 @@ def page(summary: str, part: str, *, form: bool = False) -> Callable[[PageHandle
                 return await _told(here, problem)
             except StoreUnavailable as error:
                 logger.warning("request %s: %s", request[REQUEST_ID], error)
-                detail = f"The store does not answer, so this could not be done or is not certain: {error}."
+                detail = (
+                    f"The store does not answer, so this could not be done or is not certain: {str(error).rstrip('.')}."
+                )
                 return await _told(here, Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail))
 
         return answered

@@ -23,6 +23,7 @@ document.addEventListener("keydown", (event) => {
     menu.querySelector("summary").focus();
   }
 });
+document.querySelector(".nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 document.querySelector("[data-select]")?.select();
 // What takes seconds says so, and is not sent twice.
 document.addEventListener("submit", ({ target, submitter }) => {
