@@ -255,8 +255,8 @@ def test_a_circuit_that_makes_no_sense_is_refused_where_it_is_written(wrong: dic
 
 def test_a_circuit_is_as_documented_where_nothing_is_said_and_may_go_to_the_limits() -> None:
     assert Circuit() == Circuit(errors=5, within_s=30, share=0.5, cool_down_s=60)
-    for share in (0, 1):
-        assert Circuit(errors=1, within_s=86_400, share=share, cool_down_s=0).share == share
+    for share, within_s in ((0, 0.001), (1, 86_400)):
+        assert Circuit(errors=1, within_s=within_s, share=share, cool_down_s=0).share == share
 
 
 def test_it_is_logged_once_and_stands_in_the_status(caplog: pytest.LogCaptureFixture) -> None:

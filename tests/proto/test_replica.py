@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from wigwag_proto.commit import Change, Commit, Cursor, Epoch
 from wigwag_proto.replica import HEADS, Ancestry, Applied, Replica, revived_since
-from wigwag_proto.snapshot import Snapshot
+from wigwag_proto.snapshot import Emergency, Snapshot
 
 keys = st.sampled_from(["a", "b", "c"])
 Table = dict[str, dict[str, Any]]
@@ -152,6 +152,14 @@ def test_the_time_of_a_state_is_that_of_its_snapshot_and_then_of_its_commit() ->
     assert replica.snapshot().at == 70
     replica.apply(EPOCH, Commit(4, "h3", "h4", 80, ()))
     assert replica.snapshot().at == 80
+
+
+def test_a_snapshot_alone_ends_the_emergencies_of_what_was_revived_or_absorbed() -> None:
+    replica = filled()
+    replica.add_emergencies(Emergency(id_, ("a", "b"), "ann", "", 10) for id_ in ("e1", "e2"))
+    records = {"revival": {"a": {"at": 12}}, "absorption": {"e2": {"at": 12}}}
+    assert replica.load(Snapshot("production", Cursor(EPOCH, 6, "h6"), 0, records))
+    assert replica.emergencies == (Emergency("e1", ("b",), "ann", "", 10),)
 
 
 def test_it_remembers_the_states_that_it_came_through_lately_and_no_more() -> None:
