@@ -102,7 +102,8 @@ def test_kill_waits_for_those_behind_a_relay_and_says_where_they_are(
         while not is_ready(behind):
             assert relay.poll() is None
         with clients(behind, "stuck", 1) as stuck:
-            assert "frankfurt > " in " ".join(wigwag("instances").out.split())
+            while "frankfurt > " not in " ".join(wigwag("instances").out.split()):  # the relay tells it upwards
+                assert relay.poll() is None
             everybody = wigwag("kill", key, "--wait")
             assert (everybody.code, "In force in 2 of 2 instances" in everybody.out) == (0, True)
             stuck.send_signal(signal.SIGSTOP)
