@@ -66,7 +66,7 @@ demo-rollout: $(VENV)/.installed ## a rollout that meets a bug and turns back: h
 	@$(BIN)/python -m examples.rollout_demo
 
 test: $(VENV)/.installed ## all tests that fit in five minutes, on real Redis and SQLite
-	@$(BIN)/python -m pytest -n 3 --dist loadfile -m 'not long'
+	@$(BIN)/python -m pytest -n 4 --dist loadfile -m 'not long'
 
 test-long: $(VENV)/.browser $(VENV)/.docs ## the tests that take longer; needs chromium, and node with npm
 	@$(BIN)/python -m pytest -m long

@@ -33,6 +33,8 @@ RUN = ("sh", "python")
 SHOWN_ONLY = ("text", "json", "sse")
 MARKS = (NOT_RUN, EXITS, RUNS_ON, THE_ANSWER)
 
+LONG_PAGES = ("cli.md", "deploy.md", "runbook.md")
+
 # Each block that is shown and not run, with its first line. A new one needs a reason in the page and a line here.
 SHOWN_NOT_RUN = {
     "README.md": [
@@ -96,7 +98,12 @@ def runnable_blocks(page: Path) -> list[Block]:
     return [block for block in blocks(page) if block.language in RUN and block.after(NOT_RUN) is None]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if runnable_blocks(page)], ids=lambda page: page.name)
+def walked(page: Path) -> Any:
+    """Return the page as a parameter; one with very many commands takes long."""
+    return pytest.param(page, id=page.name, marks=pytest.mark.long if page.name in LONG_PAGES else ())
+
+
+@pytest.mark.parametrize("page", [walked(page) for page in PAGES if runnable_blocks(page)])
 async def test_a_page_works_from_top_to_bottom(page: Path, tmp_path: Path) -> None:
     runnable = runnable_blocks(page)
     if any("curl" in block.text for block in runnable) and shutil.which("curl") is None:

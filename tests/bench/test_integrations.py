@@ -6,6 +6,7 @@ from bench.integrations import COLUMNS, FRAMEWORKS, aiohttp_call, asgi_call, cli
 from tests.client.integrations.flags import endings, uses
 
 
+@pytest.mark.long
 async def test_it_measures_every_cell() -> None:
     figures, whole = await measured(1)
     assert list(figures) == list(FRAMEWORKS)

@@ -47,6 +47,7 @@ def check(result: Any, clients: int) -> None:
     assert len(tables(result)) == 2
 
 
+@pytest.mark.long
 async def test_a_short_soak_loses_nothing_and_leaves_nothing_behind(tmp_path: Path) -> None:
     result = await soaked(tmp_path, "--minutes", "0.05", "--clients", "8", "--seed", str(SEED), timeout_s=80)
     check(result, 8)

@@ -59,6 +59,7 @@ async def test_a_storm_of_reconnects_encodes_one_snapshot_at_most(tmp_path: Path
     assert result["anew"]["lastMs"]["p50"] >= result["anew"]["medianMs"]["p50"] > 0
 
 
+@pytest.mark.long
 async def test_memory_and_idle_cost_are_measured(tmp_path: Path) -> None:
     words = ("--without-peers", "--streams", "50", "--changes", "4", "--settle", "0.1")
     memory = await measured(tmp_path, "memory_per_stream", *words)
