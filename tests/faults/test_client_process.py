@@ -156,7 +156,7 @@ async def test_close_keeps_its_deadline_when_the_network_and_the_disk_are_stuck(
 async def test_close_writes_what_has_changed_and_a_client_can_be_started_again(server: Server, tmp_path: Path) -> None:
     client = server.client(cache_dir=tmp_path / "cache", save_spacing_s=60.0)
     await client.start()
-    await until(lambda: (tmp_path / "cache").is_dir() and any((tmp_path / "cache").iterdir()), "the first write")
+    await until(lambda: any((tmp_path / "cache").glob("*.snapshot")), "the first write")
     await server.kill("checkout")
     await until(lambda: not client.is_enabled("checkout"), "the kill")
     await asyncio.gather(client.close(), client.close())
