@@ -40,6 +40,7 @@ from wigwag_server.store.store import Store
 from wigwag_server.tracing import open_telemetry
 from wigwag_server.usage.intake import Intake
 from wigwag_server.usage.usage_store import UsageStore
+from wigwag_server.web.garbled import Runner
 from wigwag_server.webhooks.webhooks import Webhooks
 
 logger = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ async def running(settings: Settings) -> AsyncGenerator[Running]:
         raise
     try:
         services = await _open(settings, store, tasks, roster, usage)
-        runner = web.AppRunner(
+        runner = Runner(
             build_app(services),
             access_log=None,
             logger=HttpLog(logging.getLogger("wigwag_server.http"), {}),

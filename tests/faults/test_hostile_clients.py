@@ -158,6 +158,19 @@ async def test_what_is_far_too_much_is_refused_in_little_memory(tmp_path: Path) 
         assert highest_memory_mb(server.pid) - before < 60
 
 
+async def test_nothing_is_kept_of_what_is_not_http(tmp_path: Path) -> None:
+    async with RestartableServer(tmp_path, f"sqlite:{tmp_path / 'flags.db'}") as server:
+        before = highest_memory_mb(server.pid)
+        for begin in (b"GET /" + b"a" * 8_000_000, b"GET / HTTP/1.1\r\nX-A: " + b"a" * 8_000_000, b"\0" * 8_000_000):
+            for _ in range(8):
+                async with hostile(server.url) as client:
+                    assert statuses(await client.flood(begin)) in ([400], [])
+        assert await server.ask("POST", "/admin/flags/checkout", json={}) == 201
+        used_mb = highest_memory_mb(server.pid) - before
+        print(f"192 MB of nonsense take {used_mb:.0f} MB")
+        assert used_mb < 20
+
+
 async def test_a_body_that_would_have_to_be_unpacked_is_refused(tmp_path: Path) -> None:
     bomb = b"[" + b"0," * 2_000_000 + b"0]"
     others = ("gzip", "br", "zstd", "gzip, gzip", "x-gzip", "GZIP", "nonsense")
