@@ -3,7 +3,8 @@
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -15,7 +16,7 @@ from wigwag_proto.replica import Replica
 from wigwag_proto.snapshot import Emergency, Snapshot
 from wigwag_proto.sse import SseParser
 from wigwag_server.hub.connection import Connection
-from wigwag_server.hub.hub import BATCH, Hub
+from wigwag_server.hub.hub import BATCH, BEAT_DELAY, Hub
 
 EPOCH = Epoch(100, "e")
 
@@ -27,10 +28,10 @@ def commit(revision: int) -> Commit:
 class Site:
     """A hub that runs, and the far ends of its streams."""
 
-    def __init__(self) -> None:
+    def __init__(self, heartbeat_s: float) -> None:
         self.replica = Replica("production")
         self.replica.load(Snapshot("production", Cursor(EPOCH, 1, "h1"), 1, {}))
-        self.hub = Hub(Follower(self.replica), "server", heartbeat_s=60.0)
+        self.hub = Hub(Follower(self.replica), "server", heartbeat_s=heartbeat_s)
         self.hub.loaded()
         self.far: list[socket.socket] = []
 
@@ -74,18 +75,26 @@ class Site:
         return revisions
 
 
+@asynccontextmanager
+async def running_site(heartbeat_s: float = 60.0) -> AsyncGenerator[Site]:
+    made = Site(heartbeat_s)
+    running = asyncio.create_task(made.hub.run())
+    try:
+        yield made
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        for connection in list(made.hub.connections):
+            connection.abort()
+        await until(lambda: not made.hub.connections, "the end of the streams")
+        for far in made.far:
+            far.close()
+
+
 @pytest.fixture
 async def site() -> AsyncIterator[Site]:
-    made = Site()
-    running = asyncio.create_task(made.hub.run())
-    yield made
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    for connection in list(made.hub.connections):
-        connection.abort()
-    await until(lambda: not made.hub.connections, "the end of the streams")
-    for far in made.far:
-        far.close()
+    async with running_site() as made:
+        yield made
 
 
 async def test_a_lone_commit_goes_out_before_anything_else_happens(site: Site) -> None:
@@ -147,6 +156,36 @@ async def test_an_emergency_goes_to_everyone_and_lets_others_have_their_turn(sit
     for stream in range(len(connections)):
         heard = [each for each in site.events(stream) if isinstance(each, Emergencies)]
         assert [([one.id for one in each.emergencies], each.ended) for each in heard] == [(["e1"], ()), ([], ("e1",))]
+
+
+async def test_emergencies_that_change_during_an_announcement_go_out_together_after_it(site: Site) -> None:
+    connections = [await site.join() for _ in range(BATCH + 10)]
+    made = [Emergency(f"e{number}", ("checkout",), "ann", "payments fail", number) for number in range(5)]
+    announced = []
+    for each in made:
+        site.replica.add_emergencies([each])
+        announced.append(site.hub.emergencies_changed())
+        if each is not made[-1]:
+            site.replica.end_emergencies([each.id])
+            announced.append(site.hub.emergencies_changed((each.id,)))
+    assert announced[0].told == BATCH
+    await until(lambda: announced[-1].done, "the last announcement")
+    for one in announced:
+        assert await site.hub.told(one) == len(connections)
+    ended = tuple(each.id for each in made[:-1])
+    for stream in range(len(connections)):
+        heard = [each for each in site.events(stream) if isinstance(each, Emergencies)]
+        assert [([one.id for one in each.emergencies], each.ended) for each in heard] == [(["e0"], ()), (["e4"], ended)]
+
+
+async def test_heartbeats_make_way_for_a_fan_out_but_not_for_long() -> None:
+    async with running_site(heartbeat_s=1.0) as site:
+        connection = await site.join()
+        due_at = connection.beats_at
+        site.hub._again = True  # a fan-out that does not come to an end: nobody is told that it is to begin
+        await until(lambda: connection.beats_at != due_at, "a heartbeat")
+        assert time.monotonic() >= due_at + BEAT_DELAY * site.hub.heartbeat_s
+        assert [type(each) for each in site.events()] == [Hello, Put, Sync, Sync]
 
 
 async def test_an_emergency_goes_out_before_commits_that_are_waiting(site: Site) -> None:

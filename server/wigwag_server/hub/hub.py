@@ -45,8 +45,9 @@ RELAY_BEAT_S = 1.0
 class Announcement:
     """An event that goes to every stream that is open now, ahead of all commits and in the order of its like."""
 
-    event: bytes
+    ended: tuple[str, ...]
     waiting: Iterator[Connection]
+    event: bytes = b""
     told: int = 0  # to how many it was written
     done: bool = False
 
@@ -127,11 +128,20 @@ class Hub:
         self._news.set()
 
     def emergencies_changed(self, ended: tuple[str, ...] = ()) -> Announcement:
-        """Tell every stream what emergencies are in force, the first of them at once."""
+        """Tell every stream what emergencies are in force, the first of them at once.
+
+        One that has begun is gone on with, and what changes meanwhile goes out together after it.
+        """
         self._json = self._put = self._gzip = None
-        event = encode_emergencies(self._replica.emergencies, ended)
-        announcement = Announcement(event, iter(list(self.connections)))
-        self._announcements.append(announcement)
+        waiting = iter(list(self.connections))
+        if len(self._announcements) > 1:
+            announcement = self._announcements[-1]
+            announcement.ended += ended
+            announcement.waiting = waiting
+        else:
+            announcement = Announcement(ended, waiting)
+            self._announcements.append(announcement)
+        announcement.event = encode_emergencies(self._replica.emergencies, announcement.ended)
         if len(self._announcements) == 1:
             self._announce_batch()
         self._news.set()
