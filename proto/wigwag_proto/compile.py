@@ -23,8 +23,8 @@ class CompiledFlag(LinkedFlag):
     flag has `check_at(attributes, stale_for)`. `constant` is the outcome of a flag that has only one.
     Neither counts: add 1 to `outcome.tally.n`. `pierces`: it is killed or tripped, which shows through older states.
 
-    `function` is what decides in either case: whoever takes samples puts
-    something else in the place of `check` for a while, and flags that require this one must not be sampled through it.
+    `function` is what decides in either case: whoever takes samples puts something else in the place of `check` for a
+    while, and flags that require this one must not be sampled through it.
     """
 
     __slots__ = ("check", "check_at", "constant", "function", "pierces", "usage")

@@ -17,7 +17,6 @@ from wigwag_proto.http_feed_io import Upstream
 from wigwag_proto.sse import SseEvent, SseParser
 from wigwag_proto.stream_verdict import Answered, Probe, Stream
 
-LARGEST_ANSWER = 64 * 1024 * 1024
 BEATS = 2
 Request = AbstractAsyncContextManager[aiohttp.ClientResponse]
 
@@ -79,9 +78,7 @@ async def _ask(session: aiohttp.ClientSession, upstream: Upstream, path: str) ->
         ):
             if response.connection is not None and response.connection.transport is not None:
                 certificate = response.connection.transport.get_extra_info("peercert") or {}
-            body = await response.content.read(LARGEST_ANSWER)
-            while more := await response.content.read(LARGEST_ANSWER):
-                body += more
+            body = await response.read()
             took_s = time.monotonic() - begun
             return Answered(
                 status=response.status,

@@ -11,7 +11,7 @@ from wigwag_proto.audit import Recorded
 from wigwag_proto.errors import StoreUnavailable
 from wigwag_server.backup.backup_file import names_in
 from wigwag_server.store.from_url import open_store
-from wigwag_server.store.redis import ENVIRONMENTS
+from wigwag_server.store.redis import ENVIRONMENTS, log_key
 from wigwag_server.store.redis_link import Link, connect, store_errors
 from wigwag_server.store.sqlite import SqliteStore
 from wigwag_server.store.store import Store
@@ -124,7 +124,7 @@ class RedisTarget:
 
     async def followers(self, environment: str) -> int:
         """Return how many subscribe to the feed: in a Cluster also at a node that had the log before."""
-        feed, found = _key(environment, "feed"), 0
+        feed, found = log_key(environment, "feed"), 0
         with store_errors():
             await self._link.at(feed).ping()
             for redis in self._link.everywhere():
@@ -134,12 +134,11 @@ class RedisTarget:
 
     async def drop(self, environment: str) -> None:
         """Delete the keys of the log; usage and the roster have their own, and stay."""
-        redis = self._link.at(_key(environment, "state"))
+        redis = self._link.at(log_key(environment, "state"))
         with store_errors():
-            own = [
-                _key(environment, each) for each in ("state", "records", "log", "settling", "offer", "audit", "chain")
-            ]
-            touched = [key async for key in redis.scan_iter(match=_key(environment, "touched:*"), count=1000)]
+            names = ("state", "records", "log", "settling", "offer", "audit", "chain")
+            own = [log_key(environment, each) for each in names]
+            touched = [key async for key in redis.scan_iter(match=log_key(environment, "touched:*"), count=1000)]
             for first in range(0, len(touched), 1000):
                 await redis.delete(*touched[first : first + 1000])
             await redis.delete(*own)
@@ -149,13 +148,13 @@ class RedisTarget:
         """Add them to the stream and to the index."""
         last, size = entries[-1], sum(len(each.data) for each in entries)
         with store_errors():
-            async with self._link.at(_key(environment, "audit")).pipeline(transaction=True) as pipeline:
+            async with self._link.at(log_key(environment, "audit")).pipeline(transaction=True) as pipeline:
                 for each in entries:
                     fields = {"link": each.link, "data": each.data}
-                    pipeline.xadd(_key(environment, "audit"), fields, id=f"{each.sequence}-0")  # type: ignore[arg-type]  # its dict is invariant
+                    pipeline.xadd(log_key(environment, "audit"), fields, id=f"{each.sequence}-0")  # type: ignore[arg-type]  # its dict is invariant
                 for sequence, name in names_in(entries):
-                    pipeline.zadd(_key(environment, f"touched:{name}"), {f"{sequence}-0": sequence})
-                chain = _key(environment, "chain")
+                    pipeline.zadd(log_key(environment, f"touched:{name}"), {f"{sequence}-0": sequence})
+                chain = log_key(environment, "chain")
                 pipeline.hset(chain, mapping={"sequence": str(last.sequence), "link": last.link})
                 pipeline.hincrby(chain, "bytes", size)
                 await pipeline.execute()
@@ -164,7 +163,3 @@ class RedisTarget:
         """Close every connection."""
         await self._link.close()
         await self.store.close()
-
-
-def _key(environment: str, name: str) -> str:
-    return f"wigwag:{{{environment}}}:{name}"

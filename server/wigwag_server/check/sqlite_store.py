@@ -5,6 +5,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 from wigwag_proto.findings import Finding, ok, wrong
 from wigwag_server.check.machine import folder
@@ -31,7 +32,7 @@ def check_sqlite(path: Path) -> Iterator[Finding]:
 def _content(path: Path) -> Finding:
     mend = "Stop the server, keep a copy of the file, and put a backup in its place, or begin with an empty one."
     try:
-        database = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=2.0)
+        database = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=2.0)
         try:
             (version,) = database.execute("PRAGMA user_version").fetchone()
             wanted = path.stat().st_size <= LARGEST_READ

@@ -184,11 +184,12 @@ def _by_size(batches: Sequence[Batch]) -> Iterator[tuple[BatchBody, ...]]:
     for batch in batches:
         counts = tuple(CountBody(each.flag, each.series, each.amount) for each in batch.counts)
         body = BatchBody(batch.instance, batch.number, counts, dict(batch.unknown))
-        size += len(msgspec.json.encode(body))
-        if piece and size > PIECE_BYTES:
+        takes = len(msgspec.json.encode(body))
+        if piece and size + takes > PIECE_BYTES:
             yield tuple(piece)
-            piece, size = [], len(msgspec.json.encode(body))
+            piece, size = [], 0
         piece.append(body)
+        size += takes
     if piece:
         yield tuple(piece)
 

@@ -136,7 +136,8 @@ class Runner:
             *((f"rollout of {key}", partial(self._move, key, each)) for key, each in running),
             *((f"guard of {key}", partial(self._watch, key, guard)) for key, guard in guards),
         ]
-        self._guarded = {key: begun_ for key, begun_ in self._guarded.items() if key in dict(guards)}
+        guarded = {key for key, _ in guards}
+        self._guarded = {key: begun_ for key, begun_ in self._guarded.items() if key in guarded}
         self._failed &= {what for what, _ in work}
         for what, do in work:
             await self._alone(what, do)

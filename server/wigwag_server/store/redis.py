@@ -18,19 +18,18 @@ All keys of an environment share one hash tag:
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from importlib import resources
 from typing import Any, Self
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from wigwag_proto.audit import AuditQuery, Recorded, digest
 from wigwag_proto.codec import commit_from_plain, commit_to_plain, decode, encode
 from wigwag_proto.commit import Commit, Cursor, Epoch
-from wigwag_proto.errors import Malformed, StoreRefused, StoreUnavailable
+from wigwag_proto.errors import StoreUnavailable
 from wigwag_proto.snapshot import Snapshot
-from wigwag_server.store.redis_link import KeyScript, Link, connect
+from wigwag_server.store.redis_link import KeyScript, Link, connect, script, store_errors
 from wigwag_server.store.store import (
     AUDIT_BYTES,
     LOG_BYTES,
@@ -73,11 +72,10 @@ class RedisStore:
         self._log_bytes = log_bytes
         self._audit_bytes = audit_bytes
         self._settle_ms = round(settle_s * 1000)
-        run = _script("redis_run.lua")
-        self._commit = KeyScript(link, run + _script("redis_commit.lua"))
-        self._head = KeyScript(link, run + _script("redis_head.lua"))
-        self._settle = KeyScript(link, run + _script("redis_settle.lua"))
-        self._renew = KeyScript(link, run + _script("redis_renew.lua"))
+        self._commit = KeyScript(link, _script("redis_commit.lua"))
+        self._head = KeyScript(link, _script("redis_head.lua"))
+        self._settle = KeyScript(link, _script("redis_settle.lua"))
+        self._renew = KeyScript(link, _script("redis_renew.lua"))
 
     @classmethod
     def from_url(
@@ -101,14 +99,14 @@ class RedisStore:
 
     async def environments(self) -> tuple[str, ...]:
         """Name the environments that have a log."""
-        with _errors():
+        with store_errors():
             names = await self._link.at(ENVIRONMENTS).smembers(ENVIRONMENTS)
         return tuple(sorted(_text(name) for name in names))
 
     async def head(self, environment: str) -> Head:
         """Return where the log is, and whether this run of Redis was settled."""
-        with _errors():
-            return _head(await self._head(keys=[_key(environment, name) for name in ("state", "records")], args=[]))
+        with store_errors():
+            return _head(await self._head(keys=[log_key(environment, name) for name in ("state", "records")], args=[]))
 
     async def settle(self, environment: str, offer: Snapshot | None, begin: Begin) -> Head:
         """Offer a state, and end the settling when its time is over."""
@@ -118,24 +116,24 @@ class RedisStore:
             for kind, table in offer.records.items():
                 for key, value in table.items():
                     args += [f"{kind}/{key}", encode(value)]
-        keys = [_key(environment, name) for name in ("state", "log", "records", "settling", "offer")]
-        with _errors():
+        keys = [log_key(environment, name) for name in ("state", "log", "records", "settling", "offer")]
+        with store_errors():
             # First, since a log that is not named here is in no backup.
             await self._link.at(ENVIRONMENTS).sadd(ENVIRONMENTS, environment)
             return _head(await self._settle(keys=keys, args=args))
 
     async def renew(self, environment: str, cursor: Cursor, epoch: Epoch) -> Head:
         """Begin a new history with the state at `cursor`."""
-        keys = [_key(environment, name) for name in ("state", "log", "records")]
-        with _errors():
+        keys = [log_key(environment, name) for name in ("state", "log", "records")]
+        with store_errors():
             return _head(await self._renew(keys=keys, args=[str(cursor.epoch), cursor.head, str(epoch), str(cursor)]))
 
     async def load(self, environment: str) -> Snapshot | None:
         """Return the whole state."""
-        with _errors():
+        with store_errors():
             async with self._redis(environment).pipeline(transaction=True) as pipeline:
-                pipeline.hmget(_key(environment, "state"), ["epoch", "revision", "head", "at"])
-                pipeline.hgetall(_key(environment, "records"))
+                pipeline.hmget(log_key(environment, "state"), ["epoch", "revision", "head", "at"])
+                pipeline.hgetall(log_key(environment, "records"))
                 state, rows = await pipeline.execute()
             cursor = _cursor(state[:3])
             if cursor is None:
@@ -150,14 +148,14 @@ class RedisStore:
         """Append, if the log of this epoch is still at `commit.prev`."""
         data = encode(commit_to_plain(commit))
         args: list[Any] = [str(epoch), commit.prev, commit.revision, commit.head, commit.at, data]
-        args += [self._log_bytes, _key(environment, "feed")]
+        args += [self._log_bytes, log_key(environment, "feed")]
         args += [entry or b"", digest(entry) if entry else "", self._audit_bytes]
-        keys = [_key(environment, name) for name in ("state", "log", "records", "audit", "chain")]
+        keys = [log_key(environment, name) for name in ("state", "log", "records", "audit", "chain")]
         for change in commit.changes:
             name = f"{change.kind}/{change.key}"
             args += [name, b"" if change.value is None else encode(change.value)]
             keys.append(_touched(environment, name))
-        with _errors():
+        with store_errors():
             if not self._wait_replicas:
                 return _answer(await self._commit(keys=keys, args=args))
             # WAIT is about what was written before on its own connection.
@@ -172,14 +170,14 @@ class RedisStore:
     async def replicated(self, environment: str) -> None:
         """Wait until enough replicas have what anybody has written."""
         if self._wait_replicas:
-            with _errors():
+            with store_errors():
                 async with self._redis(environment).client() as one:
                     await self._wait_for_all(one, environment)
 
     async def _wait_for_all(self, one: Redis, environment: str) -> None:
         """Wait for what was written before, over whichever connection: it is before what is written here."""
         with _no_refusal():
-            await one.hincrby(_key(environment, "state"), "waits", 1)
+            await one.hincrby(log_key(environment, "state"), "waits", 1)
         await self._wait(one)
 
     async def _wait(self, one: Redis) -> None:
@@ -191,10 +189,10 @@ class RedisStore:
 
     async def commits_since(self, environment: str, cursor: Cursor) -> tuple[Commit, ...] | NotInLog:
         """Return what came after `cursor`."""
-        with _errors():
+        with store_errors():
             async with self._redis(environment).pipeline(transaction=True) as pipeline:
-                pipeline.hmget(_key(environment, "state"), ["epoch", "revision", "head"])
-                pipeline.xrange(_key(environment, "log"), min=f"{max(1, cursor.revision)}-0")
+                pipeline.hmget(log_key(environment, "state"), ["epoch", "revision", "head"])
+                pipeline.xrange(log_key(environment, "log"), min=f"{max(1, cursor.revision)}-0")
                 state, entries = await pipeline.execute()
             now = _cursor(state)
             if now is None or now.epoch != cursor.epoch or cursor.revision > now.revision:
@@ -206,10 +204,10 @@ class RedisStore:
 
     async def audit(self, environment: str, query: AuditQuery) -> tuple[Recorded, ...]:
         """Return a part of the audit log."""
-        with _errors():
+        with store_errors():
             if query.name is not None:
                 return await self._audit_of(environment, query, query.name)
-            key = _key(environment, "audit")
+            key = log_key(environment, "audit")
             until = "+" if query.before is None else f"({query.before}-0"
             redis = self._redis(environment)
             rows: Any
@@ -231,7 +229,7 @@ class RedisStore:
             ids = await redis.zrangebyscore(index, low, high, start=0, num=query.limit)
         async with redis.pipeline(transaction=False) as pipeline:
             for each in ids:
-                pipeline.xrange(_key(environment, "audit"), min=each, max=each)
+                pipeline.xrange(log_key(environment, "audit"), min=each, max=each)
             found = await pipeline.execute()
         return tuple(_recorded(rows[0]) for rows in found if rows)
 
@@ -240,14 +238,14 @@ class RedisStore:
         """Tell of every commit that is published. Ends when the subscription shows no sign of life."""
         subscription = self._redis(environment).pubsub()
         try:
-            with _errors():
-                await subscription.subscribe(_key(environment, "feed"))
+            with store_errors():
+                await subscription.subscribe(log_key(environment, "feed"))
                 confirmed = await subscription.get_message(timeout=PROBE_S)
             if confirmed is None or confirmed["type"] != "subscribe":
                 raise StoreUnavailable("Redis did not confirm the subscription")
             yield _listen(subscription)
         finally:
-            with _errors():
+            with store_errors():
                 await subscription.aclose()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
 
     async def close(self) -> None:
@@ -255,14 +253,14 @@ class RedisStore:
         await self._link.close()
 
     def _redis(self, environment: str) -> Redis:
-        return self._link.at(_key(environment, "state"))
+        return self._link.at(log_key(environment, "state"))
 
 
 async def _listen(subscription: PubSub) -> AsyncGenerator[Told]:
     loop = asyncio.get_running_loop()
     heard_at = loop.time()
     while True:
-        with _errors():
+        with store_errors():
             message = await subscription.get_message(timeout=PROBE_S)
             if message is None:
                 if loop.time() - heard_at > 3 * PROBE_S:
@@ -275,12 +273,13 @@ async def _listen(subscription: PubSub) -> AsyncGenerator[Told]:
             yield Told(_epoch(epoch), commit_from_plain(decode(commit)))
 
 
-def _key(environment: str, name: str) -> str:
+def log_key(environment: str, name: str) -> str:
+    """Return the key of one part of an environment, see above."""
     return f"wigwag:{{{environment}}}:{name}"
 
 
 def _touched(environment: str, name: str) -> str:
-    return _key(environment, f"touched:{name}")
+    return log_key(environment, f"touched:{name}")
 
 
 def _recorded(row: Any) -> Recorded:
@@ -289,7 +288,7 @@ def _recorded(row: Any) -> Recorded:
 
 
 def _script(name: str) -> str:
-    return resources.files("wigwag_server.store").joinpath(name).read_text(encoding="utf-8")
+    return script("wigwag_server.store", "redis_run.lua", name)
 
 
 def _text(value: bytes | str) -> str:
@@ -325,20 +324,6 @@ def _cursor(answer: Any) -> Cursor | None:
         return None
     epoch, revision, head = answer
     return Cursor(_epoch(epoch), int(revision), head.decode())
-
-
-# No answer, or one that is not what these commands answer: something else than Redis may be at that address.
-UNUSABLE = (RedisError, OSError, TimeoutError, Malformed, ValueError, TypeError, LookupError, AttributeError)
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    try:
-        yield
-    except ResponseError as error:
-        raise StoreRefused(f"Redis: {error}") from error
-    except UNUSABLE as error:
-        raise StoreUnavailable(f"Redis: {str(error) or type(error).__name__}") from error
 
 
 @contextmanager

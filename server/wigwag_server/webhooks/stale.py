@@ -68,9 +68,11 @@ class StaleWatch:
                 if name not in environments:
                     del self._due[name]
                     continue
-                due, now = self._due[name][:1], time.monotonic()
-                if due and due[0].at <= now and (await self._looked(name, due[0]) or now > due[0].at + LOOK_AGAIN_S):
-                    self._due[name].remove(due[0])
+                waiting, now = self._due[name], time.monotonic()
+                if not waiting or waiting[0].at > now:
+                    continue
+                if await self._looked(name, waiting[0]) or now > waiting[0].at + LOOK_AGAIN_S:
+                    waiting.pop(0)
 
     async def _looked(self, name: str, due: Due) -> bool:
         """Look, and tell; return whether that could be done."""
