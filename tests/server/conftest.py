@@ -31,7 +31,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:{tmp_path / 'flags.db'}"
     redis: RedisServer = request.getfixturevalue("redis_server")
-    return redis.url
+    return f"{redis.url}?socket_timeout=10"  # seconds: how soon a Redis is given up is not what these tests ask
 
 
 @pytest.fixture

@@ -178,14 +178,14 @@ async def test_emergencies_that_change_during_an_announcement_go_out_together_af
         assert [([one.id for one in each.emergencies], each.ended) for each in heard] == [(["e0"], ()), (["e4"], ended)]
 
 
-async def test_heartbeats_make_way_for_a_fan_out_but_not_for_long() -> None:
+async def test_heartbeats_make_way_for_a_fan_out_but_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     async with running_site(heartbeat_s=1.0) as site:
         connection = await site.join()
         due_at = connection.beats_at
-        site.hub._again = True  # a fan-out that does not come to an end: nobody is told that it is to begin
+        monkeypatch.setattr(site.hub, "_busy", lambda: True)  # a fan-out that does not come to an end
         await until(lambda: connection.beats_at != due_at, "a heartbeat")
         assert time.monotonic() >= due_at + BEAT_DELAY * site.hub.heartbeat_s
-        assert [type(each) for each in site.events()] == [Hello, Put, Sync, Sync]
+        assert [type(each) for each in site.events()][:4] == [Hello, Put, Sync, Sync]
 
 
 async def test_an_emergency_goes_out_before_commits_that_are_waiting(site: Site) -> None:
