@@ -18,8 +18,7 @@ from tests.support.server import ADMIN_TOKEN, Server, running
 from tests.support.waiting import until
 from wigwag_server.settings import RequestTimes
 
-# Long enough for a test to see that the time of one kind is not taken for that of another.
-SHORT = RequestTimes(idle_s=0.5, body_s=0.5, unread_s=0.5)
+SHORT_S = 0.5
 CROWD = 20
 
 
@@ -44,7 +43,7 @@ async def crowd(server: Server, begin: bytes, drip: bytes) -> list[bytes]:
 
 
 async def test_a_head_that_comes_slowly_is_given_up(tmp_path: Path) -> None:
-    async with running(f"sqlite:{tmp_path / 'flags.db'}", request_times=SHORT) as server:
+    async with running(f"sqlite:{tmp_path / 'flags.db'}", request_times=RequestTimes(idle_s=SHORT_S)) as server:
         said = await kills_meanwhile(server, crowd(server, b"GET /healthz HTTP/1.1\r\nX-A: ", b"a"))
         assert said == [b""] * CROWD
         said = await kills_meanwhile(server, crowd(server, b"", b""))
@@ -52,7 +51,7 @@ async def test_a_head_that_comes_slowly_is_given_up(tmp_path: Path) -> None:
 
 
 async def test_a_body_that_comes_slowly_is_given_up(tmp_path: Path) -> None:
-    async with running(f"sqlite:{tmp_path / 'flags.db'}", request_times=SHORT) as server:
+    async with running(f"sqlite:{tmp_path / 'flags.db'}", request_times=RequestTimes(body_s=SHORT_S)) as server:
         for path, token, length in (
             ("/admin/flags/search", ADMIN_TOKEN, "Content-Length: 1000"),
             ("/v1/telemetry", server.key, "Content-Length: 1000"),
@@ -71,7 +70,7 @@ async def test_a_body_that_comes_slowly_is_given_up(tmp_path: Path) -> None:
 
 
 async def test_answers_that_nobody_reads_are_given_up(tmp_path: Path) -> None:
-    async with running(f"sqlite:{tmp_path / 'flags.db'}", request_times=SHORT) as server:
+    async with running(f"sqlite:{tmp_path / 'flags.db'}", request_times=RequestTimes(unread_s=SHORT_S)) as server:
         for path, token in (("/openapi.json", ""), ("/v1/snapshot", server.key)):
             await server.put("large", description="x" * 10_000, whitelist=["y" * 9_000 + str(n) for n in range(20)])
             async with hostile(server.url, receive_bytes=2048) as client:
@@ -247,7 +246,7 @@ async def test_a_request_of_two_readings_is_refused_and_what_follows_it_is_not_d
 
 
 async def test_nobody_changes_to_another_protocol(tmp_path: Path) -> None:
-    async with running(f"sqlite:{tmp_path / 'flags.db'}", request_times=SHORT) as server:
+    async with running(f"sqlite:{tmp_path / 'flags.db'}", request_times=RequestTimes(idle_s=SHORT_S)) as server:
         for wanted in (
             [
                 "Upgrade: websocket",

@@ -12,6 +12,16 @@ GONE = (ConnectionError, BrokenPipeError)
 CLOSED = 7  # of the kernel's states of a connection: TCP_CLOSE
 
 
+class _Reader(asyncio.StreamReader):
+    """For which a connection that was cut has ended, after all that came before: other readers would forget that."""
+
+    def set_exception(self, exc: Exception) -> None:
+        if isinstance(exc, GONE):
+            self.feed_eof()
+        else:
+            super().set_exception(exc)
+
+
 class Hostile:
     """One connection to a server."""
 
@@ -45,19 +55,13 @@ class Hostile:
         going = await self.send(begin)
         while going and most and not said.done():
             going, most = await self.send(data), most - 1
-        try:
-            return await said
-        except GONE:
-            return b""
+        return await said
 
     async def said(self) -> bytes:
         """Return all that the server says until it closes."""
         found = b""
-        try:
-            while data := await self.reader.read(65536):
-                found += data
-        except GONE:
-            pass
+        while data := await self.reader.read(65536):
+            found += data
         return found
 
     def is_given_up(self) -> bool:
@@ -78,12 +82,15 @@ async def hostile(url: str, *, receive_bytes: int | None = None) -> AsyncGenerat
     if receive_bytes is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
     connection.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(connection, (host, int(port)))
-    reader, writer = await asyncio.open_connection(sock=connection, limit=65536)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(connection, (host, int(port)))
+    reader = _Reader(limit=65536)
+    protocol = asyncio.StreamReaderProtocol(reader)
+    transport, _ = await loop.create_connection(lambda: protocol, sock=connection)
     try:
-        yield Hostile(reader, writer)
+        yield Hostile(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
     finally:
-        writer.transport.abort()
+        transport.abort()
 
 
 def head(method: str, path: str, token: str = "", headers: Iterable[str] = ()) -> bytes:
