@@ -15,12 +15,7 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
-        return _Server(
-            made.request_handler,
-            request_factory=made.request_factory,
-            handler_cancellation=made.handler_cancellation,
-            **{name: value for name, value in self._kwargs.items() if name != "handler_cancellation"},
-        )
+        return _Server(made.request_handler, request_factory=made.request_factory, **self._kwargs)
 
 
 class _Server(web.Server):
