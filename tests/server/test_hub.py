@@ -178,6 +178,26 @@ async def test_emergencies_that_change_during_an_announcement_go_out_together_af
         assert [([one.id for one in each.emergencies], each.ended) for each in heard] == [(["e0"], ()), (["e4"], ended)]
 
 
+async def test_a_stream_that_catches_up_during_an_announcement_hears_nothing_older_after_it(site: Site) -> None:
+    connections = [await site.join() for _ in range(2 * BATCH)]
+    for stream in range(len(connections)):
+        site.events(stream)
+    site.replica.add_emergencies([Emergency("e1", ("checkout",), "ann", "payments fail", 1)])
+    site.replica.end_emergencies(["e1"])
+    site.hub.emergencies_changed(("e1",))
+    site.replica.add_emergencies([Emergency("e2", ("checkout",), "ann", "payments fail", 2)])
+    last = site.hub.emergencies_changed()
+    for each in connections:  # as if none had been writable when e1 was declared, and all were again
+        each.uninformed = True
+        site.hub._fall_behind(each)
+        site.hub._look_after(each, time.monotonic())
+    await site.hub.told(last)
+    await until(lambda: not any(each.uninformed for each in connections), "all to be told")
+    for stream in range(len(connections)):
+        heard = [[one.id for one in each.emergencies] for each in site.events(stream) if isinstance(each, Emergencies)]
+        assert heard == sorted(heard), "e2 was lifted for a moment"
+
+
 async def test_heartbeats_make_way_for_a_fan_out_but_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     async with running_site(heartbeat_s=1.0) as site:
         connection = await site.join()

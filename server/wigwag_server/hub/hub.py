@@ -202,7 +202,8 @@ class Hub:
         self.connections.add(connection)
         if relay:
             self._relays.add(connection)
-        connection.uninformed = bool(self._replica.emergencies)
+        if self._replica.emergencies:
+            connection.send(encode_emergencies(self._replica.emergencies))
         self._catch_up(connection)
         self._beat(connection, time.monotonic())
 
@@ -247,7 +248,8 @@ class Hub:
 
     def _catch_up(self, connection: Connection) -> None:
         """Bring one connection up to date by itself."""
-        if not connection.writable:
+        if not connection.writable or (connection.uninformed and self._announcements):
+            # What it would be told now is newer than an announcement that may still be on its way to it.
             self._fall_behind(connection)
             return
         if connection.uninformed:
