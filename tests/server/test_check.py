@@ -46,7 +46,7 @@ async def ask(redis: Redis, *words: str) -> Any:
 
 
 async def test_a_sqlite_store_is_well_before_its_first_start_and_while_a_server_runs(tmp_path: Path) -> None:
-    store = f"sqlite:{tmp_path / 'wig%20wag#1.db'}"  # which means something else in a URI
+    store = f"sqlite:{tmp_path / 'wig%20wag.db'}"  # which means something else in a URI
     assert not wrong(await found(store=store))
     async with running(store) as server:
         await server.put("checkout", enabled=True)
