@@ -13,7 +13,7 @@ from wigwag_proto.audit import WIGWAG, AuditQuery, Author, Recorded, Touched, en
 from wigwag_proto.commit import Change, Commit, Cursor, Epoch
 from wigwag_proto.disk_io import DiskCopy, load_snapshot
 from wigwag_proto.errors import StoreRefused, StoreUnavailable
-from wigwag_proto.follower import ClientClaims, CommitMade, HeadRead, Start
+from wigwag_proto.follower import ClientClaims, CommitMade, HeadRead, Standing, Start
 from wigwag_proto.replica import ABSORPTION, REVIVAL, Ancestry, Replica
 from wigwag_proto.snapshot import Tables
 from wigwag_proto.tasks_io import Tasks
@@ -186,6 +186,12 @@ class Environment:
     def degraded(self) -> bool:
         """Whether the replica was not lately proven to be the store's head."""
         return self.follower.degraded(time.monotonic())
+
+    @property
+    def lost(self) -> bool:
+        """Whether the store is known to be away, or not settled: without that, a server was only held up itself."""
+        follower = self.follower
+        return self.degraded and (follower.last_error is not None or follower.standing is not Standing.FOLLOWED)
 
     # What the following reports.
 

@@ -1,6 +1,9 @@
 """Kills while the store is what is on fire."""
 
 import asyncio
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from tests.support.restartable import RestartableServer
 from tests.support.server import Server, running
 from tests.support.waiting import until, until_async
 from wigwag import FlagClient, Reason, Settings
+from wigwag_proto.follower import Pace
 
 
 async def test_a_kill_without_the_store_is_in_force_at_once_and_committed_once_when_the_store_is_back(
@@ -44,6 +48,17 @@ async def test_a_kill_without_the_store_is_in_force_at_once_and_committed_once_w
         await server.revive("checkout")
         await until(lambda: flags.is_enabled("checkout"), "the revival: the emergency is over")
         assert not list(server.services.emergencies["production"]._own)
+
+
+async def test_a_server_that_was_held_up_itself_kills_in_its_store(tmp_path: Path) -> None:
+    async with RestartableServer(tmp_path, f"sqlite:{tmp_path / 'flags.db'}") as server:
+        assert await server.ask("POST", "/admin/flags/checkout", json={"enabled": True}) == 201
+        begun_at = time.monotonic()
+        os.kill(server.pid, signal.SIGSTOP)
+        killing = asyncio.create_task(server.ask("POST", "/admin/flags/checkout/kill"))
+        await until(lambda: time.monotonic() - begun_at > 1.5 * Pace().degraded_after_s, "the proof to be old")
+        os.kill(server.pid, signal.SIGCONT)
+        assert await killing == 200
 
 
 async def test_an_emergency_survives_the_death_of_its_server(own_redis: RedisServer, tmp_path: Path) -> None:

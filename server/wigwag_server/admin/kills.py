@@ -1,5 +1,6 @@
 """Killing: what must work when nothing else does."""
 
+import logging
 from collections.abc import Sequence
 from http import HTTPStatus
 
@@ -27,6 +28,8 @@ from wigwag_server.problems import Problem
 from wigwag_server.services import SERVICES, Services
 from wigwag_server.web.body import read_object
 from wigwag_server.web.operation import operation
+
+logger = logging.getLogger(__name__)
 
 # A kill does not wait for a store that does not answer: after this it goes out as an emergency.
 KILL_TIMEOUT_S = 1.0
@@ -98,13 +101,13 @@ async def carry_out(
     The audit log says why by the comment or, without one, by the reason.
     """
     _check_scope(environment, caller, command)  # an emergency asks no store whether it may be
-    if not environment.degraded:
+    if not environment.lost:
         try:
             return await commit(
                 request, environment, command, caller, comment=comment or command.reason, timeout_s=KILL_TIMEOUT_S
             )
-        except StoreUnavailable:
-            pass
+        except StoreUnavailable as error:
+            logger.warning("a kill goes out as an emergency: %s", error)
     return await _declare(request.app[SERVICES], environment, caller, command)
 
 
